@@ -1,0 +1,139 @@
+"""What is new? Newest wins, duplicates fall out, a session starts once and stops once.
+
+In memory and per account. All times are timezone-aware UTC.
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from .model import Reading, Session, SessionChange, SessionPhase
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+SESSIONS_PER_DEVICE = 500
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+class Verdict(StrEnum):
+    """What became of a reading."""
+
+    NEW = "new"
+    STALE = "stale"
+    DUPLICATE = "duplicate"
+
+
+class Ledger:
+    """The newest reading of every (device, key), and the sessions of every device."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.verdicts: Counter[Verdict] = Counter()
+        self._readings: dict[str, dict[str, Reading]] = defaultdict(dict)
+        self._sessions: dict[str, dict[str, Session]] = defaultdict(dict)
+        self._announced: dict[str, dict[str, set[SessionPhase]]] = defaultdict(dict)
+
+    def apply(self, reading: Reading, now: datetime) -> Verdict:
+        """Take a reading if it is the newest of its key; `now` bounds a device's wrong clock."""
+        reading = _with_plausible_time(reading, now)
+        readings = self._readings[reading.device_id]
+        verdict = _compare(readings.get(reading.key), reading)
+        if verdict is Verdict.NEW:
+            readings[reading.key] = reading
+        self.verdicts[verdict] += 1
+        return verdict
+
+    def reading(self, device_id: str, key: str) -> Reading | None:
+        """Return the newest reading of the key, if there is one."""
+        return self._readings[device_id].get(key)
+
+    def readings(self, device_id: str) -> dict[str, Reading]:
+        """Return the newest readings of a device by key."""
+        return dict(self._readings[device_id])
+
+    def record_session(self, change: SessionChange) -> Session:
+        """Add what the change tells to what is known of its session, announcing nothing."""
+        sessions = self._sessions[change.device_id]
+        held = sessions.get(change.session_id) or Session(
+            device_id=change.device_id, session_id=change.session_id
+        )
+        session = sessions[change.session_id] = _merged(held, change)
+        self._forget_oldest_session(change.device_id)
+        return session
+
+    def announce_session(self, change: SessionChange) -> bool:
+        """Record the change; True exactly once for each session and phase."""
+        announced = self._announced[change.device_id].setdefault(
+            change.session_id, set()
+        )
+        is_first = change.phase not in announced
+        announced.add(change.phase)
+        self.record_session(change)
+        return is_first
+
+    def session(self, device_id: str, session_id: str) -> Session | None:
+        """Return one session of a device, if it is known."""
+        return self._sessions[device_id].get(session_id)
+
+    def last_session(self, device_id: str) -> Session | None:
+        """Return the session of the device that started (or else stopped) last."""
+        return max(self._sessions[device_id].values(), key=_session_time, default=None)
+
+    def last_stopped_session(self, device_id: str) -> Session | None:
+        """Return the session of the device that stopped last; a running one is none."""
+        stopped = (
+            s for s in self._sessions[device_id].values() if s.stopped_at is not None
+        )
+        return max(
+            stopped, key=lambda session: session.stopped_at or EARLIEST, default=None
+        )
+
+    def _forget_oldest_session(self, device_id: str) -> None:
+        sessions = self._sessions[device_id]
+        if len(sessions) > SESSIONS_PER_DEVICE:
+            oldest = min(sessions.values(), key=_session_time).session_id
+            del sessions[oldest]
+            self._announced[device_id].pop(oldest, None)
+
+
+def _with_plausible_time(reading: Reading, now: datetime) -> Reading:
+    """Replace a measured time from the future by the arrival: it would win for ever."""
+    latest = now + FUTURE_TOLERANCE
+    if reading.measured_at <= latest:
+        return reading
+    arrived = reading.arrived_at
+    return replace(
+        reading, measured_at=arrived if arrived and arrived <= latest else now
+    )
+
+
+def _compare(held: Reading | None, new: Reading) -> Verdict:
+    if held is None or new.measured_at > held.measured_at:
+        return Verdict.NEW
+    if new.measured_at < held.measured_at:
+        return Verdict.STALE
+    if new.value == held.value:
+        return Verdict.DUPLICATE
+    if held.arrived_at and new.arrived_at and new.arrived_at < held.arrived_at:
+        return Verdict.STALE
+    return Verdict.NEW
+
+
+def _merged(session: Session, change: SessionChange) -> Session:
+    """What a message leaves out never erases what an earlier one told."""
+    return replace(
+        session,
+        started_at=_either(change.started_at, session.started_at),
+        stopped_at=_either(change.stopped_at, session.stopped_at),
+        energy=_either(change.energy, session.energy),
+        meter_start=_either(change.meter_start, session.meter_start),
+        meter_stop=_either(change.meter_stop, session.meter_stop),
+    )
+
+
+def _either[T](told: T | None, known: T | None) -> T | None:
+    return known if told is None else told
+
+
+def _session_time(session: Session) -> datetime:
+    return session.started_at or session.stopped_at or EARLIEST

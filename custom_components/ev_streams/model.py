@@ -1,0 +1,116 @@
+"""What the streams say, as plain frozen dataclasses.
+
+Times are timezone-aware UTC datetimes, energies are kWh. Nothing here knows
+Home Assistant, so these parts can be fuzzed and measured alone.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+type Value = bool | int | float | str | datetime
+
+
+class BadInputError(ValueError):
+    """A message that cannot be decoded; `reason` is a stable snake case word, free of content."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason apart from the text, for counting."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecord:
+    """A charger or a car, as the provider's inventory names it."""
+
+    device_id: str
+    name: str
+    model: str | None = None
+    serial_number: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One value of one key of one device.
+
+    `measured_at` is the device's own time; `arrived_at` is when the vendor's
+    cloud received it, where the provider tells.
+    """
+
+    device_id: str
+    key: str
+    value: Value
+    measured_at: datetime
+    arrived_at: datetime | None = None
+
+
+class SessionPhase(StrEnum):
+    """The two things that can be told of a charging session."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChange:
+    """A charging session started or stopped.
+
+    Times and meter values are those of the message, never the receiver's
+    clock. `energy` and the meter values are kWh.
+    """
+
+    device_id: str
+    session_id: str
+    phase: SessionPhase
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    energy: float | None = None
+    meter_start: float | None = None
+    meter_stop: float | None = None
+    arrived_at: datetime | None = None
+
+    @property
+    def happened_at(self) -> datetime | None:
+        """When the session started or stopped (UTC), whichever this change tells."""
+        return (
+            self.started_at if self.phase is SessionPhase.STARTED else self.stopped_at
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """All that is known of one charging session; None where nothing was told yet."""
+
+    device_id: str
+    session_id: str
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+    energy: float | None = None
+    meter_start: float | None = None
+    meter_stop: float | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to stop; None while it runs or where a time is missing."""
+        if self.started_at is None or self.stopped_at is None:
+            return None
+        return (self.stopped_at - self.started_at).total_seconds()
+
+
+type Update = Reading | SessionChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One decoded delivery.
+
+    `device_id` is None for messages that concern no device. `unknown` names
+    what no table knows (an observation id, a kind of routing key): it is
+    counted, it is no error.
+    """
+
+    device_id: str | None = None
+    updates: tuple[Update, ...] = field(default=())
+    arrived_at: datetime | None = None
+    unknown: str | None = None

@@ -1,0 +1,76 @@
+"""Tells exactly the listeners concerned, so that cost does not grow with the installation."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+type Listener = Callable[[], None]
+type Key = tuple[str, str]
+
+THROTTLE = 10.0
+
+
+class Notifier:
+    """Listeners by (device, key); everything happens on the event loop."""
+
+    def __init__(self) -> None:
+        """Start with no listener."""
+        self._listeners: dict[Key, list[Listener]] = defaultdict(list)
+        self._devices: dict[str, set[Key]] = defaultdict(set)
+        self._throttled: dict[Key, asyncio.TimerHandle] = {}
+        self._due: set[Key] = set()
+
+    def listen(
+        self, device_id: str, key: str, listener: Listener
+    ) -> Callable[[], None]:
+        """Call the listener whenever the key is notified; returns how to stop that."""
+        listeners = self._listeners[device_id, key]
+        listeners.append(listener)
+        self._devices[device_id].add((device_id, key))
+
+        def stop() -> None:
+            listeners.remove(listener)
+
+        return stop
+
+    def notify(self, device_id: str, key: str) -> None:
+        """Call the listeners of one key."""
+        for listener in self._listeners.get((device_id, key), ()):
+            listener()
+
+    def notify_device(self, device_id: str) -> None:
+        """Call the listeners of every key of one device."""
+        for key in self._devices.get(device_id, ()):
+            self.notify(*key)
+
+    def notify_all(self) -> None:
+        """Call every listener."""
+        for key in self._listeners:
+            self.notify(*key)
+
+    def notify_gently(self, device_id: str, key: str) -> None:
+        """Call the listeners now, but for one key no more often than every 10 seconds.
+
+        For values that change with every message and would fill the recorder.
+        """
+        slot = (device_id, key)
+        if slot in self._throttled:
+            self._due.add(slot)
+            return
+        self._throttled[slot] = asyncio.get_running_loop().call_later(
+            THROTTLE, self._release, slot
+        )
+        self.notify(device_id, key)
+
+    def close(self) -> None:
+        """Drop what is still due."""
+        for handle in self._throttled.values():
+            handle.cancel()
+        self._throttled.clear()
+        self._due.clear()
+
+    def _release(self, slot: Key) -> None:
+        del self._throttled[slot]
+        if slot in self._due:
+            self._due.remove(slot)
+            self.notify_gently(*slot)
