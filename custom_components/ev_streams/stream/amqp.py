@@ -1,0 +1,287 @@
+"""AMQP 0-9-1 transport: consumes queues that somebody else owns.
+
+Passive only: nothing is declared, bound or created on the vendor's broker.
+`connect_robust` is not used on purpose, it hides revoked passwords and
+deleted queues for ever; the supervisor decides what a loss means.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+import logging
+from ssl import SSLContext, SSLError
+from typing import Any, Final
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AuthenticationError,
+    ChannelNotFoundEntity,
+    ConnectionClosed,
+    ProbableAuthenticationError,
+)
+from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+
+from .delivery import Delivery, DeliveryHandler
+from .errors import (
+    ConnectionFailedError,
+    CredentialsRefusedError,
+    SourceGoneError,
+    StreamError,
+)
+from .supervisor import SourceState, StreamObserver
+
+CONNECT_TIMEOUT: Final = 30.0
+CLOSE_TIMEOUT: Final = 5.0
+# The library gives a silent peer three of these before it calls the connection dead.
+HEARTBEAT: Final = 15
+PREFETCH: Final = 500
+WATCH_INTERVAL: Final = 60.0
+NOT_ALLOWED: Final = 530
+
+# The library logs a traceback for every lost connection. The supervisor reports
+# each loss once and calmly; whoever wants the details sets a level of their own.
+for _name in ("aiormq", "aio_pika"):
+    if (_library := logging.getLogger(_name)).level == logging.NOTSET:
+        _library.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmqpEndpoint:
+    """Where to connect and which queues to read; `ssl_context` None means without TLS."""
+
+    host: str
+    port: int
+    virtual_host: str
+    username: str
+    password: str
+    queues: tuple[str, ...]
+    ssl_context: SSLContext | None
+
+    def __repr__(self) -> str:
+        """Keep the credentials out of logs and tracebacks."""
+        return f"AmqpEndpoint({self.host}:{self.port}, queues={self.queues})"
+
+
+class AmqpStream:
+    """One connection that consumes the endpoint's queues."""
+
+    def __init__(self, endpoint: AmqpEndpoint, on_delivery: DeliveryHandler) -> None:
+        """Prepare; `on_delivery` is called on the event loop and must not raise."""
+        self._endpoint = endpoint
+        self._on_delivery = on_delivery
+        self._acknowledger = _Acknowledger()
+
+    async def run(self, observer: StreamObserver) -> None:
+        """Consume until the connection is lost; raises StreamError."""
+        connection = await _connect(self._endpoint)
+        try:
+            await self._consume(connection, observer)
+        except CONNECTION_EXCEPTIONS as err:
+            raise _translated(err) from err
+        finally:
+            await _close(connection)
+
+    async def _consume(
+        self, connection: AbstractConnection, observer: StreamObserver
+    ) -> None:
+        """Use the library's lower channel: it spares an object and a lookup for every message."""
+        channel = await connection.channel(publisher_confirms=False)
+        lost = _loss_of(connection, channel)
+        await channel.set_qos(prefetch_count=PREFETCH)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(partial(_consumer_cancelled, lost))
+        state = await _look(underlay, self._endpoint.queues)
+        observer.connected(state.messages)
+        consumers = [
+            await underlay.basic_consume(queue, self._deliver)
+            for queue in self._endpoint.queues
+        ]
+        tasks = [
+            asyncio.ensure_future(self._acknowledger.run(underlay)),
+            asyncio.ensure_future(self._watch(underlay, observer)),
+        ]
+        try:
+            done, _ = await asyncio.wait(
+                {lost, *tasks}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for future in done:
+                future.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._finish(
+                underlay, [consumer.consumer_tag for consumer in consumers]
+            )
+
+    async def _deliver(self, message: DeliveredMessage) -> None:
+        tag = message.delivery_tag or 0
+        self._acknowledger.track(tag)
+        self._on_delivery(
+            Delivery(
+                address=message.routing_key or "",
+                body=message.body,
+                headers=message.header.properties.headers or {},
+                ack=partial(self._acknowledger.acknowledge, tag),
+                redelivered=bool(message.redelivered),
+            )
+        )
+
+    async def _watch(self, channel: UnderlayChannel, observer: StreamObserver) -> None:
+        """Look at the queues now and then: their depth, and who else is eating from them."""
+        own = len(self._endpoint.queues)
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            state = await _look(channel, self._endpoint.queues)
+            observer.watched(
+                SourceState(
+                    messages=state.messages,
+                    other_consumers=max(0, state.other_consumers - own),
+                )
+            )
+
+    async def _finish(self, channel: UnderlayChannel, tags: list[str | None]) -> None:
+        """Stop deliveries and send the acknowledgements that are due before the line closes."""
+        if channel.is_closed:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                for tag in tags:
+                    await channel.basic_cancel(tag or "")
+                await self._acknowledger.flush(channel)
+        except CONNECTION_EXCEPTIONS:
+            return
+
+
+async def probe(endpoint: AmqpEndpoint) -> None:
+    """Connect and look at every queue, consuming nothing; raises StreamError."""
+    connection = await _connect(endpoint)
+    try:
+        channel = await connection.channel(publisher_confirms=False)
+        await _look(await channel.get_underlay_channel(), endpoint.queues)
+    except CONNECTION_EXCEPTIONS as err:
+        raise _translated(err) from err
+    finally:
+        await _close(connection)
+
+
+class _Acknowledger:
+    """Turns single acknowledgements into as few `multiple` frames as their order allows.
+
+    A frame covers every delivery up to its tag, so it may only go as far as
+    the oldest delivery that still waits.
+    """
+
+    def __init__(self) -> None:
+        self._outstanding: deque[int] = deque()
+        self._acknowledged: set[int] = set()
+        self._work = asyncio.Event()
+
+    def track(self, tag: int) -> None:
+        self._outstanding.append(tag)
+
+    def acknowledge(self, tag: int) -> None:
+        self._acknowledged.add(tag)
+        self._work.set()
+
+    async def run(self, channel: UnderlayChannel) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self.flush(channel)
+
+    async def flush(self, channel: UnderlayChannel) -> None:
+        tag = 0
+        while self._outstanding and self._outstanding[0] in self._acknowledged:
+            tag = self._outstanding.popleft()
+            self._acknowledged.remove(tag)
+        if tag:
+            await channel.basic_ack(tag, multiple=True, wait=False)
+
+
+async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
+    try:
+        return await aio_pika.connect(
+            host=endpoint.host,
+            port=endpoint.port,
+            login=endpoint.username,
+            password=endpoint.password,
+            virtualhost=endpoint.virtual_host,
+            ssl=endpoint.ssl_context is not None,
+            ssl_context=endpoint.ssl_context,
+            timeout=CONNECT_TIMEOUT,
+            client_properties={"connection_name": "EV Streams for Home Assistant"},
+            heartbeat=HEARTBEAT,
+        )
+    except (
+        ProbableAuthenticationError,
+        AuthenticationError,
+        ConnectionNotAllowed,
+    ) as err:
+        raise CredentialsRefusedError("the broker refused the credentials") from err
+    except CONNECTION_EXCEPTIONS as err:
+        raise _translated(err) from err
+
+
+def _translated(error: BaseException) -> StreamError:
+    """Tell what a library error means; the text names kinds and codes, never a secret."""
+    if isinstance(error, StreamError):
+        return error
+    if isinstance(error, ChannelAccessRefused):
+        return CredentialsRefusedError("the broker refused access to the queue")
+    if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
+        return CredentialsRefusedError("the broker refused access to the virtual host")
+    if isinstance(error, TimeoutError):
+        return ConnectionFailedError("no answer in time")
+    cause = error.__cause__ if isinstance(error.__cause__, SSLError) else error
+    return ConnectionFailedError(f"{type(cause).__name__}: {cause}")
+
+
+def _loss_of(
+    connection: AbstractConnection, channel: AbstractChannel
+) -> asyncio.Future[None]:
+    """Return a future that fails as soon as the connection or the channel is gone."""
+    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    # Nobody asks any more when the connection goes before it was ever waited for.
+    lost.add_done_callback(lambda future: future.exception())
+
+    def on_close(_sender: Any, error: BaseException | None) -> None:
+        if not lost.done():
+            lost.set_exception(_translated(error or ConnectionError("closed")))
+
+    connection.close_callbacks.add(on_close)
+    channel.close_callbacks.add(on_close)
+    return lost
+
+
+def _consumer_cancelled(lost: asyncio.Future[None], _frame: object) -> None:
+    """The broker ends a consumer when its queue goes; the next attempt finds out."""
+    if not lost.done():
+        lost.set_exception(ConnectionFailedError("the broker cancelled the consumer"))
+
+
+async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceState:
+    """Sum up the queues by passive declare; the consumers counted include our own."""
+    messages = consumers = 0
+    for queue in queues:
+        try:
+            declared = await channel.queue_declare(
+                queue, passive=True, timeout=CONNECT_TIMEOUT
+            )
+        except ChannelNotFoundEntity as err:
+            raise SourceGoneError(queue) from err
+        messages += declared.message_count or 0
+        consumers += declared.consumer_count or 0
+    return SourceState(messages=messages, other_consumers=consumers)
+
+
+async def _close(connection: AbstractConnection) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await connection.close()
+    except CONNECTION_EXCEPTIONS:
+        return

@@ -1,0 +1,45 @@
+"""Why a stream or its account could not be used.
+
+`form_error` is the key under which a config flow shows the reason, so that a
+provider's own kinds of refusal need no table elsewhere.
+"""
+
+
+class StreamError(Exception):
+    """Anything that keeps a stream from running; the message never holds a secret."""
+
+    form_error = "unknown"
+
+
+class ConnectionFailedError(StreamError):
+    """Nothing is known to be wrong but the connection: worth trying again later."""
+
+    form_error = "cannot_connect"
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        """`retry_after` is the wait in seconds that the other side asked for."""
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class CredentialsRefusedError(StreamError):
+    """The stream refused its credentials; fresh ones may work where a provider has such."""
+
+    form_error = "invalid_auth"
+
+
+class AccountRefusedError(StreamError):
+    """The account itself was refused: only the user can help."""
+
+    form_error = "invalid_auth"
+
+
+class SourceGoneError(StreamError):
+    """The queue or topic that should be read does not exist."""
+
+    form_error = "queue_not_found"
+
+    def __init__(self, source: str) -> None:
+        """`source` is the name of the missing queue or topic."""
+        super().__init__(f"{source} does not exist")
+        self.source = source
