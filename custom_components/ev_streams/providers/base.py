@@ -1,0 +1,98 @@
+"""What every provider offers to the shared parts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from homeassistant.components.binary_sensor import BinarySensorEntityDescription
+from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.core import HomeAssistant
+import probatio
+
+from ..model import DeviceRecord, Message, Update
+from ..stream.delivery import Delivery, DeliveryHandler
+from ..stream.supervisor import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvStreamsSensorDescription(SensorEntityDescription):
+    """A sensor of one ledger key.
+
+    `is_telemetry` values are unavailable while the device itself is offline,
+    settings are not. `restarts_with_session` marks a total that begins anew
+    with each charging session.
+    """
+
+    is_telemetry: bool = False
+    restarts_with_session: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvStreamsBinarySensorDescription(BinarySensorEntityDescription):
+    """A binary sensor of one ledger key; `inverted` where on means the opposite of true."""
+
+    is_telemetry: bool = False
+    inverted: bool = False
+
+
+class Account(Protocol):
+    """One account at work. Knows nothing of Home Assistant; failures are StreamErrors."""
+
+    async def start(self) -> None:
+        """Check that the account may read its stream; raises StreamError."""
+
+    async def inventory(self) -> list[DeviceRecord]:
+        """Return the devices that the account lists; raises StreamError."""
+
+    async def open_stream(self, renew: bool, on_delivery: DeliveryHandler) -> Stream:
+        """Make the next connection, with credentials fetched afresh if `renew`."""
+
+    def decode(self, delivery: Delivery) -> Message:
+        """Decode one delivery; raises BadInputError."""
+
+    async def snapshot(self, device_id: str) -> list[Update]:
+        """Return the newest values of a device where the provider can be asked, else nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a live try of the form's data found."""
+
+    account_id: str
+    title: str
+    devices: tuple[DeviceRecord, ...] = ()
+
+
+class ProviderForm(Protocol):
+    """The provider's part of the config flow."""
+
+    def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Return the form of the first setup and of a reconfiguration."""
+
+    def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Return the form that asks for new credentials only."""
+
+    async def try_connection(
+        self, hass: HomeAssistant, data: Mapping[str, Any]
+    ) -> Trial:
+        """Really connect with the (flat) data of the form; raises StreamError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One line of the registry.
+
+    `online_key` is the reading that tells whether a device is online, and
+    `firmware_key` the one that names its firmware. `personal_keys` must not
+    appear in diagnostics.
+    """
+
+    key: str
+    name: str
+    form: ProviderForm
+    create_account: Callable[[HomeAssistant, Mapping[str, Any]], Account]
+    sensors: tuple[EvStreamsSensorDescription, ...]
+    binary_sensors: tuple[EvStreamsBinarySensorDescription, ...]
+    online_key: str | None = None
+    firmware_key: str | None = None
+    personal_keys: frozenset[str] = frozenset()

@@ -1,0 +1,276 @@
+"""Which entity shows which Easee observation.
+
+Units are from the vendor's page where it names them (22-24 and 124), else
+from what public clients of the same ids take them for. What a person looks
+at is enabled; limits that belong to installers, personal tokens and rarely
+changing diagnostics are not.
+"""
+
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass
+from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
+from homeassistant.const import (
+    SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfTemperature,
+)
+
+from ..base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
+from . import enums
+
+
+def _setting(key: str, *, enabled: bool = False) -> EvStreamsSensorDescription:
+    """Describe a current limit, in A."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=enabled,
+    )
+
+
+def _current(key: str, *, enabled: bool) -> EvStreamsSensorDescription:
+    """Describe a measured current at one terminal, in A."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        entity_registry_enabled_default=enabled,
+        is_telemetry=True,
+    )
+
+
+def _voltage(key: str, *, enabled: bool) -> EvStreamsSensorDescription:
+    """Describe a measured voltage between two terminals, in V."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.VOLTAGE,
+        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        entity_registry_enabled_default=enabled,
+        is_telemetry=True,
+    )
+
+
+def _signal_strength(key: str) -> EvStreamsSensorDescription:
+    """Describe a radio's signal strength, in dBm."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.SIGNAL_STRENGTH,
+        native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        is_telemetry=True,
+    )
+
+
+def _diagnostic(key: str) -> EvStreamsSensorDescription:
+    """Describe a text that is seldom looked at."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    )
+
+
+SENSORS: tuple[EvStreamsSensorDescription, ...] = (
+    EvStreamsSensorDescription(
+        key="charger_op_mode",
+        translation_key="charger_op_mode",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.CHARGER_OP_MODE),
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="total_power",
+        device_class=SensorDeviceClass.POWER,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=2,
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="session_energy",
+        translation_key="session_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        is_telemetry=True,
+        restarts_with_session=True,
+    ),
+    EvStreamsSensorDescription(
+        key="lifetime_energy",
+        translation_key="lifetime_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="energy_per_hour",
+        translation_key="energy_per_hour",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        entity_registry_enabled_default=False,
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="reason_for_no_current",
+        translation_key="reason_for_no_current",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.REASON_FOR_NO_CURRENT),
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="output_phase",
+        translation_key="output_phase",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.OUTPUT_PHASE),
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="cable_rating",
+        translation_key="cable_rating",
+        device_class=SensorDeviceClass.CURRENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="temp_max",
+        translation_key="temp_max",
+        device_class=SensorDeviceClass.TEMPERATURE,
+        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_telemetry=True,
+    ),
+    _current("in_current_t2", enabled=False),
+    _current("in_current_t3", enabled=True),
+    _current("in_current_t4", enabled=True),
+    _current("in_current_t5", enabled=True),
+    _voltage("in_volt_t1_t2", enabled=False),
+    _voltage("in_volt_t1_t3", enabled=False),
+    _voltage("in_volt_t1_t4", enabled=False),
+    _voltage("in_volt_t1_t5", enabled=False),
+    _voltage("in_volt_t2_t3", enabled=True),
+    _voltage("in_volt_t2_t4", enabled=True),
+    _voltage("in_volt_t2_t5", enabled=True),
+    _setting("max_charger_current", enabled=True),
+    _setting("dynamic_charger_current", enabled=True),
+    _setting("circuit_max_current_p1"),
+    _setting("circuit_max_current_p2"),
+    _setting("circuit_max_current_p3"),
+    _setting("dynamic_circuit_current_p1"),
+    _setting("dynamic_circuit_current_p2"),
+    _setting("dynamic_circuit_current_p3"),
+    _setting("max_current_offline_fallback_p1"),
+    _setting("max_current_offline_fallback_p2"),
+    _setting("max_current_offline_fallback_p3"),
+    _signal_strength("cell_rssi"),
+    _signal_strength("wifi_rssi"),
+    EvStreamsSensorDescription(
+        key="led_mode",
+        translation_key="led_mode",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.LED_MODE),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        is_telemetry=True,
+    ),
+    EvStreamsSensorDescription(
+        key="detected_power_grid_type",
+        translation_key="detected_power_grid_type",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.POWER_GRID_TYPE),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+    EvStreamsSensorDescription(
+        key="charger_rat",
+        translation_key="charger_rat",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.CHARGER_RAT),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+    EvStreamsSensorDescription(
+        key="local_node_type",
+        translation_key="local_node_type",
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(enums.LOCAL_NODE_TYPE),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+    _diagnostic("software_release"),
+    _diagnostic("reboot_reason"),
+    _diagnostic("cloud_disconnect_reason"),
+    _diagnostic("user_id_token"),
+    _diagnostic("user_id_token_reversed"),
+    EvStreamsSensorDescription(
+        key="charging_session_signed",
+        translation_key="charging_session_signed",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+)
+
+BINARY_SENSORS: tuple[EvStreamsBinarySensorDescription, ...] = (
+    EvStreamsBinarySensorDescription(
+        key="connected_to_cloud",
+        translation_key="connected_to_cloud",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    # For this device class "on" means unlocked.
+    EvStreamsBinarySensorDescription(
+        key="cable_locked",
+        translation_key="cable_locked",
+        device_class=BinarySensorDeviceClass.LOCK,
+        is_telemetry=True,
+        inverted=True,
+    ),
+    EvStreamsBinarySensorDescription(
+        key="is_enabled",
+        translation_key="is_enabled",
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    EvStreamsBinarySensorDescription(
+        key="smart_charging",
+        translation_key="smart_charging",
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    EvStreamsBinarySensorDescription(
+        key="lock_cable_permanently",
+        translation_key="lock_cable_permanently",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+    EvStreamsBinarySensorDescription(
+        key="smart_button_enabled",
+        translation_key="smart_button_enabled",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    ),
+)

@@ -1,0 +1,96 @@
+"""The form of an Easee account, and the live try behind it."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.const import CONF_PASSWORD, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.util.ssl import get_default_context
+import probatio
+
+from ...stream.amqp import probe
+from ..base import ProviderForm, Trial
+from .account import EaseeAccount, endpoint
+from .api import DEFAULT_API_URL, EaseeClient
+
+CONF_ADVANCED = "advanced"
+CONF_API_URL = "api_url"
+# A person waits before the form.
+FORM_PATIENCE = 10
+
+USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
+PASSWORD = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+)
+URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+
+
+class EaseeForm(ProviderForm):
+    """Asks for the login of an integration account."""
+
+    @override
+    def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for the login, and for another API address where somebody needs one."""
+        api_url = defaults.get(CONF_API_URL, DEFAULT_API_URL)
+        advanced = probatio.Schema(
+            {probatio.Required(CONF_API_URL, default=api_url): URL}
+        )
+        return self.reauth_schema(defaults).extend(
+            {probatio.Required(CONF_ADVANCED): section(advanced, {"collapsed": True})}
+        )
+
+    @override
+    def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for the login again; a password is never shown."""
+        return probatio.Schema(
+            {
+                probatio.Required(
+                    CONF_USERNAME,
+                    default=defaults.get(CONF_USERNAME, probatio.UNDEFINED),
+                ): USERNAME,
+                probatio.Required(CONF_PASSWORD): PASSWORD,
+            }
+        )
+
+    @override
+    async def try_connection(
+        self, hass: HomeAssistant, data: Mapping[str, Any]
+    ) -> Trial:
+        """Log in, ask for the stream's details, connect to the broker and look at the queue.
+
+        The account is known by its queue: two logins of one operator share it
+        and would take each other's messages.
+        """
+        client = _client(hass, data, patience=FORM_PATIENCE)
+        details = await client.stream_details()
+        await probe(endpoint(details, get_default_context()))
+        account = EaseeAccount(client, get_default_context())
+        return Trial(
+            account_id=details.queue_name,
+            title=f"Easee {data[CONF_USERNAME]}",
+            devices=tuple(await account.inventory()),
+        )
+
+
+def create_account(hass: HomeAssistant, data: Mapping[str, Any]) -> EaseeAccount:
+    """Return the account of an entry's data."""
+    return EaseeAccount(_client(hass, data), get_default_context())
+
+
+def _client(
+    hass: HomeAssistant, data: Mapping[str, Any], patience: float = 300
+) -> EaseeClient:
+    return EaseeClient(
+        async_get_clientsession(hass),
+        data[CONF_USERNAME],
+        data[CONF_PASSWORD],
+        data[CONF_API_URL],
+        patience=patience,
+    )
