@@ -1,0 +1,61 @@
+"""EV Streams: push-only event streams of chargers and cars."""
+
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.core import Event, HomeAssistant
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
+from homeassistant.helpers.device_registry import DeviceEntry
+
+from .const import CONF_PROVIDER, DOMAIN
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .providers import PROVIDERS
+from .stream.errors import AccountRefusedError, StreamError
+
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
+    """Check the account, add its entities, then let the stream run."""
+    provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+    account = provider.create_account(hass, entry.data)
+    try:
+        await account.start()
+        devices = await account.inventory()
+    except AccountRefusedError as err:
+        raise ConfigEntryAuthFailed(
+            translation_domain=DOMAIN, translation_key=err.form_error
+        ) from err
+    except StreamError as err:
+        raise ConfigEntryNotReady(
+            translation_domain=DOMAIN,
+            translation_key=err.form_error,
+            translation_placeholders={"reason": str(err)},
+        ) from err
+    coordinator = EvStreamsCoordinator(hass, entry, provider, account, devices)
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    coordinator.start()
+
+    async def stop(_event: Event) -> None:
+        await coordinator.stop()
+
+    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
+    """Take the entities away, then close the stream."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.stop()
+    return unloaded
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let the user remove a device that the account does not list any more."""
+    inventory = entry.runtime_data.inventory
+    return not any(
+        domain == DOMAIN and inventory.is_listed(device_id)
+        for domain, device_id in device.identifiers
+    )

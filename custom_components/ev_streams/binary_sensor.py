@@ -1,0 +1,82 @@
+"""Binary sensors: the yes-or-no readings of a device, and whether the stream is connected."""
+
+from typing import override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import KEY_CONNECTED, EvStreamsConfigEntry, EvStreamsCoordinator
+from .entity import EntityValue, ReadingEntity, StreamEntity
+from .model import DeviceRecord
+from .providers.base import EvStreamsBinarySensorDescription
+
+PARALLEL_UPDATES = 0
+
+CONNECTED = BinarySensorEntityDescription(
+    key=KEY_CONNECTED,
+    translation_key=KEY_CONNECTED,
+    device_class=BinarySensorDeviceClass.CONNECTIVITY,
+    entity_category=EntityCategory.DIAGNOSTIC,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the stream's binary sensor, and those of every device as it becomes known."""
+    coordinator = entry.runtime_data
+    async_add_entities([StreamConnected(coordinator, CONNECTED)])
+
+    @callback
+    def add(devices: list[DeviceRecord]) -> None:
+        async_add_entities(
+            ReadingBinarySensor(coordinator, device.device_id, description)
+            for device in devices
+            for description in coordinator.provider.binary_sensors
+        )
+
+    entry.async_on_unload(coordinator.inventory.listen(add))
+
+
+class ReadingBinarySensor(ReadingEntity, BinarySensorEntity):
+    """Shows one yes-or-no reading of a device."""
+
+    entity_description: EvStreamsBinarySensorDescription
+
+    def __init__(
+        self,
+        coordinator: EvStreamsCoordinator,
+        device_id: str,
+        description: EvStreamsBinarySensorDescription,
+    ) -> None:
+        """Follow the description's key."""
+        super().__init__(coordinator, device_id, description)
+        self._is_telemetry = description.is_telemetry
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_is_on = (
+            None
+            if value is None
+            else bool(value) is not self.entity_description.inverted
+        )
+
+
+class StreamConnected(StreamEntity, BinarySensorEntity):
+    """Shows whether the stream is connected right now, without any grace."""
+
+    @override
+    def _current(self) -> EntityValue:
+        return self._coordinator.connection.is_connected
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_is_on = bool(value)

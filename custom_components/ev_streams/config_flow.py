@@ -1,0 +1,240 @@
+"""One engine for every provider: menu, form, live try, choice of devices, reauth, reconfigure."""
+
+from collections.abc import Iterable, Mapping
+from functools import partialmethod
+import logging
+from typing import Any, override
+
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryState,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlow,
+    OptionsFlowWithReload,
+)
+from homeassistant.core import callback
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import probatio
+
+from .const import (
+    AUTO_FOLLOW,
+    CONF_DEVICES,
+    CONF_GRACE_TIME,
+    CONF_PROVIDER,
+    DEFAULT_GRACE_TIME,
+    DOMAIN,
+)
+from .coordinator import EvStreamsConfigEntry
+from .model import DeviceRecord
+from .providers import PROVIDERS
+from .providers.base import Provider, Trial
+from .stream.errors import StreamError
+
+_LOGGER = logging.getLogger(__name__)
+
+GRACE_TIME = NumberSelector(
+    NumberSelectorConfig(
+        min=0, max=3600, step=1, mode=NumberSelectorMode.BOX, unit_of_measurement="s"
+    )
+)
+
+
+class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Sets up, repairs and changes the account of an entry; the provider brings its form."""
+
+    VERSION = 1
+
+    def __init__(self) -> None:
+        """Start without a provider."""
+        self._data: dict[str, Any] = {}
+        self._trial: Trial | None = None
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: EvStreamsConfigEntry) -> OptionsFlow:
+        return EvStreamsOptionsFlow()
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which system the account belongs to."""
+        return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
+
+    async def _async_step_provider(
+        self, user_input: dict[str, Any] | None = None, *, key: str
+    ) -> ConfigFlowResult:
+        """Show the provider's form and try what was typed, at setup or to reconfigure."""
+        provider = PROVIDERS[key]
+        errors: dict[str, str] = {}
+        defaults: Mapping[str, Any] = {}
+        if self.source == SOURCE_RECONFIGURE:
+            defaults = self._get_reconfigure_entry().data
+        if user_input is not None:
+            defaults = _flat(user_input)
+            trial = await self._try(provider, defaults, errors)
+            if trial is not None:
+                return await self._tried(trial)
+        return self.async_show_form(
+            step_id=key, data_schema=provider.form.schema(defaults), errors=errors
+        )
+
+    async def _tried(self, trial: Trial) -> ConfigFlowResult:
+        """Finish with data that were seen to work."""
+        if self.source == SOURCE_RECONFIGURE:
+            self._abort_if_unique_id_mismatch(reason="wrong_account")
+            return self.async_update_reload_and_abort(
+                self._get_reconfigure_entry(), data=self._data, title=trial.title
+            )
+        self._abort_if_unique_id_configured()
+        self._trial = trial
+        if len(trial.devices) > AUTO_FOLLOW:
+            return await self.async_step_devices()
+        return self.async_create_entry(title=trial.title, data=self._data)
+
+    async def async_step_devices(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which of many devices to follow."""
+        if self._trial is None:
+            return await self.async_step_user()
+        if user_input is not None:
+            return self.async_create_entry(
+                title=self._trial.title, data=self._data, options=user_input
+            )
+        devices = self._trial.devices
+        return self.async_show_form(
+            step_id="devices",
+            data_schema=probatio.Schema(
+                {probatio.Required(CONF_DEVICES, default=[]): _device_selector(devices)}
+            ),
+            description_placeholders={"count": str(len(devices))},
+        )
+
+    async def async_step_reauth(
+        self, entry_data: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Begin to ask for new credentials."""
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for new credentials and try them."""
+        entry = self._get_reauth_entry()
+        provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        errors: dict[str, str] = {}
+        if user_input is not None and await self._try(
+            provider, {**entry.data, **user_input}, errors
+        ):
+            self._abort_if_unique_id_mismatch(reason="wrong_account")
+            return self.async_update_reload_and_abort(entry, data=self._data)
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=provider.form.reauth_schema(
+                {**entry.data, **(user_input or {})}
+            ),
+            description_placeholders={"account": entry.title},
+            errors=errors,
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change the account's data, in the provider's own form."""
+        key = self._get_reconfigure_entry().data[CONF_PROVIDER]
+        return await self._async_step_provider(key=key)
+
+    async def _try(
+        self, provider: Provider, data: Mapping[str, Any], errors: dict[str, str]
+    ) -> Trial | None:
+        """Connect for real; what went wrong is told in `errors`, the form stays open."""
+        try:
+            trial = await provider.form.try_connection(self.hass, data)
+        except StreamError as err:
+            _LOGGER.debug("The account could not be used: %s", err)
+            errors["base"] = err.form_error
+            return None
+        except Exception:
+            # A form must survive anything, and the log must say what it was.
+            _LOGGER.exception("The account could not be tried")
+            errors["base"] = "unknown"
+            return None
+        self._data = {**data, CONF_PROVIDER: provider.key}
+        await self.async_set_unique_id(f"{provider.key}_{trial.account_id}")
+        return trial
+
+
+class EvStreamsOptionsFlow(OptionsFlowWithReload):
+    """Which devices to follow, and how long a broken stream goes unnoticed."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show the one form there is."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        grace = options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
+        fields: dict[probatio.Marker, Any] = {
+            probatio.Required(CONF_GRACE_TIME, default=grace): GRACE_TIME
+        }
+        listed, followed = self._devices()
+        if CONF_DEVICES in options or len(listed) > AUTO_FOLLOW:
+            picked = options.get(CONF_DEVICES, followed)
+            fields[probatio.Required(CONF_DEVICES, default=picked)] = _device_selector(
+                listed
+            )
+        return self.async_show_form(step_id="init", data_schema=probatio.Schema(fields))
+
+    def _devices(self) -> tuple[list[DeviceRecord], list[str]]:
+        """Return the listed devices and the ids of those followed; none while not loaded."""
+        entry: EvStreamsConfigEntry = self.config_entry
+        if entry.state is not ConfigEntryState.LOADED:
+            return [], []
+        inventory = entry.runtime_data.inventory
+        return list(inventory.listed.values()), list(inventory.followed)
+
+
+for _key in PROVIDERS:
+    setattr(
+        EvStreamsConfigFlow,
+        f"async_step_{_key}",
+        partialmethod(EvStreamsConfigFlow._async_step_provider, key=_key),  # noqa: SLF001
+    )
+
+
+def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift the fields of sections to the level of the others."""
+    flat: dict[str, Any] = {}
+    for field, value in user_input.items():
+        if isinstance(value, dict):
+            flat |= value
+        else:
+            flat[field] = value
+    return flat
+
+
+def _device_selector(devices: Iterable[DeviceRecord]) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[
+                SelectOptionDict(
+                    value=device.device_id, label=f"{device.name} ({device.device_id})"
+                )
+                for device in devices
+            ],
+            multiple=True,
+            mode=SelectSelectorMode.LIST,
+        )
+    )

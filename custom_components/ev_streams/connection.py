@@ -1,0 +1,175 @@
+"""What the user is told of the stream's connection: status, availability, one log line, repairs."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+import logging
+from typing import override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
+
+from .const import DOMAIN
+from .stream.backlog import Backlog
+from .stream.errors import SourceGoneError, StreamError
+from .stream.supervisor import SourceState, StreamObserver
+
+_LOGGER = logging.getLogger(__name__)
+
+ISSUE_SOURCE_GONE = "source_gone"
+ISSUE_SHARED_SOURCE = "shared_source"
+# A consumer of a connection that broke lingers at the broker until its heartbeat ends.
+SHARED_AFTER_LOOKS = 2
+
+
+class StreamStatus(StrEnum):
+    """How the stream fares."""
+
+    CONNECTING = "connecting"
+    REPLAYING = "replaying"
+    LIVE = "live"
+    WAITING_TO_RETRY = "waiting_to_retry"
+    CREDENTIALS_REFUSED = "credentials_refused"
+
+
+class ConnectionMonitor(StreamObserver):
+    """Follows the supervisor; calls `on_change` for status and `on_available` for availability."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        grace: timedelta,
+        *,
+        on_change: Callable[[], None],
+        on_available: Callable[[], None],
+        on_connected: Callable[[], None],
+    ) -> None:
+        """Start as connecting and available: the grace time runs from here."""
+        self.backlog = Backlog()
+        self.available = True
+        self.retries = 0
+        self.last_error: str | None = None
+        self._hass = hass
+        self._entry = entry
+        self._grace = grace
+        self._on_change = on_change
+        self._on_available = on_available
+        self._on_connected = on_connected
+        self._status = StreamStatus.CONNECTING
+        self._is_connected = False
+        self._loss_logged = False
+        self._shared_looks = 0
+        self._cancel_grace: CALLBACK_TYPE | None = None
+        self._start_grace()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the stream is subscribed right now."""
+        return self._is_connected
+
+    @property
+    def status(self) -> StreamStatus:
+        """Return how the stream fares."""
+        if self._is_connected:
+            return StreamStatus.LIVE if self.backlog.is_live else StreamStatus.REPLAYING
+        return self._status
+
+    @override
+    def connecting(self) -> None:
+        self._status = StreamStatus.CONNECTING
+        self._on_change()
+
+    @override
+    def connected(self, backlog: int | None) -> None:
+        self._is_connected = True
+        self.backlog.begin(backlog)
+        self.last_error = None
+        self._end_grace()
+        self._set_available(True)
+        self._clear(ISSUE_SOURCE_GONE)
+        if self._loss_logged:
+            self._loss_logged = False
+            _LOGGER.info("The stream of %s is connected again", self._entry.title)
+        self._on_change()
+        self._on_connected()
+
+    @override
+    def watched(self, state: SourceState) -> None:
+        self._shared_looks = self._shared_looks + 1 if state.other_consumers else 0
+        if self._shared_looks == SHARED_AFTER_LOOKS:
+            self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
+        elif not state.other_consumers:
+            self._clear(ISSUE_SHARED_SOURCE)
+
+    @override
+    def lost(self, error: StreamError, retry_in: float) -> None:
+        self._disconnected(StreamStatus.WAITING_TO_RETRY, error)
+        self.retries += 1
+        if isinstance(error, SourceGoneError):
+            self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=error.source)
+
+    @override
+    def refused(self, error: StreamError) -> None:
+        self._disconnected(StreamStatus.CREDENTIALS_REFUSED, error)
+        self._entry.async_start_reauth(self._hass)
+
+    def close(self) -> None:
+        """Stop the clock and take the repairs back: they speak of a running stream."""
+        self._end_grace()
+        self._clear(ISSUE_SOURCE_GONE)
+        self._clear(ISSUE_SHARED_SOURCE)
+
+    def _disconnected(self, status: StreamStatus, error: StreamError) -> None:
+        self._is_connected = False
+        self._status = status
+        self._shared_looks = 0
+        self.last_error = str(error)
+        if not self._loss_logged:
+            self._loss_logged = True
+            _LOGGER.info(
+                "The stream of %s is disconnected: %s", self._entry.title, error
+            )
+        self._start_grace()
+        self._on_change()
+
+    def _start_grace(self) -> None:
+        if self.available and self._cancel_grace is None:
+            self._cancel_grace = async_call_later(
+                self._hass, self._grace, self._grace_over
+            )
+
+    @callback
+    def _grace_over(self, _now: datetime) -> None:
+        self._cancel_grace = None
+        self._set_available(False)
+
+    def _end_grace(self) -> None:
+        if self._cancel_grace is not None:
+            self._cancel_grace()
+            self._cancel_grace = None
+
+    def _set_available(self, available: bool) -> None:
+        if available is not self.available:
+            self.available = available
+            self._on_available()
+
+    def _raise(
+        self, issue: str, severity: ir.IssueSeverity, **placeholders: str
+    ) -> None:
+        """Raise a repair issue; the translation is the provider's, it knows the cure."""
+        provider = self._entry.runtime_data.provider.key
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{issue}_{self._entry.entry_id}",
+            is_fixable=False,
+            severity=severity,
+            translation_key=f"{provider}_{issue}",
+            translation_placeholders={"account": self._entry.title, **placeholders},
+        )
+
+    def _clear(self, issue: str) -> None:
+        ir.async_delete_issue(self._hass, DOMAIN, f"{issue}_{self._entry.entry_id}")

@@ -1,0 +1,333 @@
+"""One per entry: runs the stream, feeds the ledger, notifies exactly the entities concerned."""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+import logging
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util import dt as dt_util
+
+from .connection import ConnectionMonitor
+from .const import CONF_GRACE_TIME, DEFAULT_GRACE_TIME
+from .inventory import Inventory
+from .ledger import Ledger, Verdict
+from .model import BadInputError, DeviceRecord, Message, Reading, SessionChange, Update
+from .notifier import Notifier
+from .providers.base import Account, Provider
+from .refusals import Refusals
+from .stream.delivery import Delivery
+from .stream.errors import AccountRefusedError, StreamError
+from .stream.supervisor import Stream, Supervisor
+
+type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
+type SessionListener = Callable[[SessionChange, bool], None]
+
+_LOGGER = logging.getLogger(__name__)
+
+REFRESH_INTERVAL = timedelta(hours=1)
+REFRESH_RETRY = 300.0
+REPLAYED_AFTER = timedelta(minutes=5)
+# Kinds of unknown things are the vendor's, their number is not ours to trust.
+UNKNOWN_KINDS = 200
+UNHEARD_SESSIONS = 50
+PARKED_DELIVERIES = 100
+
+KEY_SESSION = "charging_session"
+KEY_STATUS = "stream_status"
+KEY_BACKLOG = "backlog"
+KEY_CONNECTED = "connected"
+KEY_LAST_MESSAGE = "last_message"
+KEY_DELIVERY_LATENCY = "delivery_latency"
+KEY_UPLOAD_LATENCY = "upload_latency"
+
+
+class EvStreamsCoordinator:
+    """The account at work in Home Assistant."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: EvStreamsConfigEntry,
+        provider: Provider,
+        account: Account,
+        devices: Iterable[DeviceRecord],
+    ) -> None:
+        """Know the account's devices; nothing runs before `start`."""
+        self.provider = provider
+        self.ledger = Ledger()
+        self.refusals = Refusals()
+        self.notifier = Notifier()
+        self.inventory = Inventory(hass, entry, provider)
+        self.inventory.update(list(devices))
+        self.unknown: Counter[str] = Counter()
+        self.not_followed = 0
+        self.messages = 0
+        self.redelivered = 0
+        self.last_message: datetime | None = None
+        self.delivery_latency: timedelta | None = None
+        self.upload_latency: dict[str, timedelta] = {}
+        grace = entry.options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
+        self.connection = ConnectionMonitor(
+            hass,
+            entry,
+            timedelta(seconds=grace),
+            on_change=self._connection_changed,
+            on_available=self.notifier.notify_all,
+            on_connected=self._request_refresh,
+        )
+        self._hass = hass
+        self._entry = entry
+        self._account = account
+        self._supervisor = Supervisor(self._open_stream, self.connection)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop_interval: Callable[[], None] | None = None
+        self._refresh_due = asyncio.Event()
+        self._parked: list[tuple[Message, Delivery]] = []
+        self._session_listeners: dict[str, list[SessionListener]] = defaultdict(list)
+        self._unheard: dict[str, deque[tuple[SessionChange, bool]]] = defaultdict(
+            lambda: deque(maxlen=UNHEARD_SESSIONS)
+        )
+
+    def start(self) -> None:
+        """Run the stream; the platforms' entities listen already."""
+        self._stop_interval = async_track_time_interval(
+            self._hass, self._interval, REFRESH_INTERVAL, cancel_on_shutdown=True
+        )
+        self._tasks = [
+            self._entry.async_create_background_task(
+                self._hass, work, f"ev_streams {name}"
+            )
+            for name, work in (
+                ("stream", self._supervisor.run()),
+                ("refresh", self._keep_refreshing()),
+            )
+        ]
+
+    async def stop(self) -> None:
+        """Close the stream; what was applied has been acknowledged, the rest stays at the broker."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        if self._stop_interval is not None:
+            self._stop_interval()
+            self._stop_interval = None
+        self.notifier.close()
+        self.connection.close()
+        self.inventory.close()
+
+    def device_available(self, device_id: str, *, is_telemetry: bool) -> bool:
+        """Whether a value of the device can be trusted now; settings outlast an offline device."""
+        if not self.connection.available or not self.inventory.is_listed(device_id):
+            return False
+        if not is_telemetry or self.provider.online_key is None:
+            return True
+        online = self.ledger.reading(device_id, self.provider.online_key)
+        return online is None or online.value is True
+
+    def listen_to_sessions(
+        self, device_id: str, listener: SessionListener
+    ) -> Callable[[], None]:
+        """Call the listener with each session change and whether it is replayed."""
+        listeners = self._session_listeners[device_id]
+        listeners.append(listener)
+        unheard = self._unheard.pop(device_id, ())
+        for change, replayed in unheard:
+            listener(change, replayed)
+        return lambda: listeners.remove(listener)
+
+    async def _open_stream(self, renew: bool) -> Stream:
+        return await self._account.open_stream(renew, self.handle)
+
+    @callback
+    def handle(self, delivery: Delivery) -> None:
+        """Take one delivery; it is acknowledged whatever is in it."""
+        now = dt_util.utcnow()
+        self.messages += 1
+        self.redelivered += delivery.redelivered
+        self.last_message = now
+        arrived_at = None
+        try:
+            message = self._account.decode(delivery)
+            arrived_at = message.arrived_at
+            parked = self._route(message, delivery, now)
+        except BadInputError as err:
+            parked = False
+            if self.refusals.add(delivery, err.reason, now):
+                _LOGGER.warning(
+                    "A message that cannot be decoded is left out: %s", err.reason
+                )
+        except Exception:
+            # Whatever it was, the next message must not pay for it.
+            parked = False
+            if self.refusals.add(delivery, "internal_error", now):
+                _LOGGER.exception("A message could not be handled and is left out")
+        if not parked:
+            delivery.ack()
+        self._progressed(arrived_at, now)
+
+    def _route(self, message: Message, delivery: Delivery, now: datetime) -> bool:
+        """Apply the message if its device is followed; True where it has to wait."""
+        if message.unknown is not None and (
+            message.unknown in self.unknown or len(self.unknown) < UNKNOWN_KINDS
+        ):
+            self.unknown[message.unknown] += 1
+        device_id = message.device_id
+        if device_id is None:
+            return False
+        if not self.inventory.is_followed(device_id):
+            return self._route_stranger(message, delivery)
+        for update in message.updates:
+            self._apply(update, now)
+        if message.arrived_at is not None:
+            self._note_latency(message, now)
+        return False
+
+    def _route_stranger(self, message: Message, delivery: Delivery) -> bool:
+        """Park messages of a device that may be new until the account's list is known again."""
+        device_id = message.device_id or ""
+        if self.inventory.should_ask_about(device_id):
+            self._request_refresh()
+        if (
+            self.inventory.is_asked_about(device_id)
+            and len(self._parked) < PARKED_DELIVERIES
+        ):
+            self._parked.append((message, delivery))
+            return True
+        self.not_followed += 1
+        return False
+
+    def _apply(self, update: Update, now: datetime) -> None:
+        if isinstance(update, SessionChange):
+            if self.ledger.announce_session(update):
+                self._announce(update, now)
+        elif self.ledger.apply(update, now) is Verdict.NEW:
+            self._reading_changed(update)
+
+    def _reading_changed(self, reading: Reading) -> None:
+        device_id, key = reading.device_id, reading.key
+        self.notifier.notify(device_id, key)
+        if key == self.provider.online_key:
+            self.notifier.notify_device(device_id)
+        if key == self.provider.firmware_key:
+            self.inventory.set_firmware(device_id, str(reading.value))
+
+    def _announce(self, change: SessionChange, now: datetime) -> None:
+        happened_at = change.happened_at
+        replayed = not self.connection.backlog.is_live or (
+            happened_at is not None and now - happened_at > REPLAYED_AFTER
+        )
+        self.notifier.notify(change.device_id, KEY_SESSION)
+        listeners = self._session_listeners.get(change.device_id)
+        if not listeners:
+            self._unheard[change.device_id].append((change, replayed))
+            return
+        for listener in listeners:
+            listener(change, replayed)
+
+    def _note_latency(self, message: Message, now: datetime) -> None:
+        arrived_at, device_id = message.arrived_at, message.device_id
+        if arrived_at is None or device_id is None:
+            return
+        if self.connection.backlog.is_live:
+            self.delivery_latency = max(timedelta(0), now - arrived_at)
+            self.notifier.notify_gently(self.inventory.account_id, KEY_DELIVERY_LATENCY)
+        for update in message.updates:
+            if isinstance(update, Reading):
+                self.upload_latency[device_id] = arrived_at - update.measured_at
+                self.notifier.notify_gently(device_id, KEY_UPLOAD_LATENCY)
+
+    def _progressed(self, arrived_at: datetime | None, now: datetime) -> None:
+        """Count the message off the backlog and show how far the replay is."""
+        account_id, backlog = self.inventory.account_id, self.connection.backlog
+        was_live = backlog.is_live
+        backlog.consumed(arrived_at, now)
+        self.notifier.notify_gently(account_id, KEY_LAST_MESSAGE)
+        if not was_live:
+            self.notifier.notify_gently(account_id, KEY_BACKLOG)
+            if backlog.is_live:
+                self.notifier.notify(account_id, KEY_STATUS)
+                self.notifier.notify(account_id, KEY_BACKLOG)
+
+    @callback
+    def _connection_changed(self) -> None:
+        for key in (KEY_STATUS, KEY_CONNECTED, KEY_BACKLOG):
+            self.notifier.notify(self.inventory.account_id, key)
+
+    @callback
+    def _interval(self, _now: datetime) -> None:
+        self._request_refresh()
+
+    @callback
+    def _request_refresh(self) -> None:
+        self._refresh_due.set()
+
+    async def _keep_refreshing(self) -> None:
+        """Ask for the list of devices and their newest values whenever that is due."""
+        while True:
+            await self._refresh_due.wait()
+            self._refresh_due.clear()
+            if not await self._refresh():
+                await self._wait_before_retry()
+
+    async def _wait_before_retry(self) -> None:
+        try:
+            async with asyncio.timeout(REFRESH_RETRY):
+                await self._refresh_due.wait()
+        except TimeoutError:
+            self._refresh_due.set()
+
+    async def _refresh(self) -> bool:
+        """Ask once; False where an answer is missing. The stream goes on regardless."""
+        is_complete = True
+        try:
+            self.inventory.update(await self._account.inventory())
+        except StreamError as err:
+            is_complete = self._refresh_failed(err)
+            self.inventory.unanswered()
+        self._unpark()
+        for device_id in list(self.inventory.followed):
+            try:
+                updates = await self._account.snapshot(device_id)
+            except StreamError as err:
+                is_complete = self._refresh_failed(err)
+            else:
+                self._apply_snapshot(updates)
+        return is_complete
+
+    def _refresh_failed(self, error: StreamError) -> bool:
+        _LOGGER.debug("No snapshot of %s: %s", self._entry.title, error)
+        if isinstance(error, AccountRefusedError):
+            self._entry.async_start_reauth(self._hass)
+        return False
+
+    def _unpark(self) -> None:
+        """Handle the deliveries that waited for the list of devices."""
+        parked, self._parked = self._parked, []
+        for message, delivery in parked:
+            self._route_parked(message)
+            delivery.ack()
+
+    def _route_parked(self, message: Message) -> None:
+        if message.device_id is None or not self.inventory.is_followed(
+            message.device_id
+        ):
+            self.not_followed += 1
+            return
+        now = dt_util.utcnow()
+        for update in message.updates:
+            self._apply(update, now)
+
+    def _apply_snapshot(self, updates: list[Update]) -> None:
+        """Fill in what the stream has not told; a session is noted, its event is the stream's."""
+        now = dt_util.utcnow()
+        for update in updates:
+            if isinstance(update, SessionChange):
+                self.ledger.record_session(update)
+                self.notifier.notify(update.device_id, KEY_SESSION)
+            else:
+                self._apply(update, now)

@@ -1,0 +1,92 @@
+"""Diagnostics: enough to see what is wrong, nothing that says who or where."""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.redact import REDACTED
+
+from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> dict[str, Any]:
+    """Return the state of the stream and of every followed device, numbered instead of named."""
+    coordinator = entry.runtime_data
+    connection = coordinator.connection
+    return {
+        "provider": entry.data[CONF_PROVIDER],
+        "data": dict.fromkeys(entry.data, REDACTED),
+        "options": {
+            name: len(value) if name == CONF_DEVICES else value
+            for name, value in entry.options.items()
+        },
+        "connection": {
+            "status": connection.status,
+            "available": connection.available,
+            "retries": connection.retries,
+            "last_error": connection.last_error,
+            "backlog_left": connection.backlog.left,
+            "backlog_percent": connection.backlog.percent,
+        },
+        "messages": {
+            "received": coordinator.messages,
+            "redelivered": coordinator.redelivered,
+            "not_followed": coordinator.not_followed,
+            "last": coordinator.last_message,
+            "readings": dict(coordinator.ledger.verdicts),
+            "unknown": dict(coordinator.unknown),
+            "refused": dict(coordinator.refusals.counts),
+            "last_refused": [asdict(refusal) for refusal in coordinator.refusals.last],
+        },
+        "devices": {
+            "listed": len(coordinator.inventory.listed),
+            "followed": [
+                _device(coordinator, device_id)
+                for device_id in coordinator.inventory.followed
+            ],
+        },
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, device: DeviceEntry
+) -> dict[str, Any]:
+    """Return the readings and the last session of one device."""
+    coordinator = entry.runtime_data
+    return next(
+        (
+            _device(coordinator, device_id)
+            for domain, device_id in device.identifiers
+            if domain == DOMAIN and coordinator.inventory.is_followed(device_id)
+        ),
+        {},
+    )
+
+
+def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]:
+    personal = coordinator.provider.personal_keys
+    session = coordinator.ledger.last_session(device_id)
+    return {
+        "model": coordinator.inventory.followed[device_id].model,
+        "listed": coordinator.inventory.is_listed(device_id),
+        "upload_latency": coordinator.upload_latency.get(device_id),
+        "readings": {
+            key: {
+                "value": REDACTED if key in personal else reading.value,
+                "measured_at": reading.measured_at,
+                "arrived_at": reading.arrived_at,
+            }
+            for key, reading in coordinator.ledger.readings(device_id).items()
+        },
+        "last_session": None
+        if session is None
+        else {
+            "started_at": session.started_at,
+            "stopped_at": session.stopped_at,
+            "energy": session.energy,
+        },
+    }

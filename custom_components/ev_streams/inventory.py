@@ -1,0 +1,166 @@
+"""Which devices the account has, which of them are followed, and their place in the registry."""
+
+from collections.abc import Callable, Collection
+from time import monotonic
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+
+from .const import AUTO_FOLLOW, CONF_DEVICES, DOMAIN
+from .model import DeviceRecord
+from .providers.base import Provider
+
+ISSUE_CHOOSE_DEVICES = "choose_devices"
+# Somebody else's charger on the queue must not make us ask the vendor for ever.
+ASK_AGAIN_AFTER = 3600.0
+ASK_AT_MOST_EVERY = 60.0
+REMEMBERED = 1000
+
+type DevicesListener = Callable[[list[DeviceRecord]], None]
+
+
+class Inventory:
+    """The devices of one account."""
+
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry, provider: Provider
+    ) -> None:
+        """Know only the account itself, which is registered first as everybody's parent."""
+        self.listed: dict[str, DeviceRecord] = {}
+        self.followed: dict[str, DeviceRecord] = {}
+        self.account_id = entry.unique_id or entry.entry_id
+        self._hass = hass
+        self._entry = entry
+        self._provider = provider
+        self._registry = dr.async_get(hass)
+        self._listeners: list[DevicesListener] = []
+        self._asked_at: dict[str, float] = {}
+        self._last_asked = -ASK_AT_MOST_EVERY
+        self._awaited: set[str] = set()
+        self.account_info = DeviceInfo(
+            identifiers={(DOMAIN, self.account_id)},
+            name=entry.title,
+            manufacturer=provider.name,
+            entry_type=DeviceEntryType.SERVICE,
+        )
+        self._account_device = self._registry.async_get_or_create(
+            config_entry_id=entry.entry_id, **self.account_info
+        )
+
+    def update(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Take the account's list; returns the devices that are followed from now on."""
+        self._awaited.clear()
+        self.listed = {record.device_id: record for record in records}
+        new: list[DeviceRecord] = []
+        for record in self._choose(records):
+            if record.device_id not in self.followed:
+                new.append(record)
+            self.followed[record.device_id] = record
+            self._registry.async_get_or_create(
+                config_entry_id=self._entry.entry_id,
+                **self.device_info(record.device_id),
+            )
+        for listener in self._listeners:
+            listener(new)
+        return new
+
+    def listen(self, listener: DevicesListener) -> Callable[[], None]:
+        """Call the listener with the devices followed now and with each later one."""
+        self._listeners.append(listener)
+        listener(list(self.followed.values()))
+        return lambda: self._listeners.remove(listener)
+
+    def is_followed(self, device_id: str) -> bool:
+        """Whether messages of the device are wanted."""
+        return device_id in self.followed
+
+    def is_listed(self, device_id: str) -> bool:
+        """Whether the account (still) has the device."""
+        return device_id == self.account_id or device_id in self.listed
+
+    def should_ask_about(self, device_id: str) -> bool:
+        """Whether a device that the account did not list is worth asking the vendor again."""
+        now = monotonic()
+        if device_id in self.listed or now - self._last_asked < ASK_AT_MOST_EVERY:
+            return False
+        asked_at = self._asked_at.get(device_id)
+        if asked_at is not None and now - asked_at < ASK_AGAIN_AFTER:
+            return False
+        if len(self._asked_at) >= REMEMBERED:
+            self._asked_at.clear()
+        self._asked_at[device_id] = self._last_asked = now
+        self._awaited.add(device_id)
+        return True
+
+    def is_asked_about(self, device_id: str) -> bool:
+        """Whether the next list decides if the device is one of the account's."""
+        return device_id in self._awaited
+
+    def unanswered(self) -> None:
+        """The list could not be had: nothing is waited for any longer."""
+        self._awaited.clear()
+
+    def device_info(self, device_id: str) -> DeviceInfo:
+        """Return what the device registry should hold of a device or of the account."""
+        if device_id == self.account_id:
+            return self.account_info
+        record = self.followed[device_id]
+        return DeviceInfo(
+            identifiers={(DOMAIN, device_id)},
+            name=record.name,
+            manufacturer=self._provider.name,
+            model=record.model,
+            serial_number=record.serial_number,
+            via_device_id=self._account_device.id,
+        )
+
+    def set_firmware(self, device_id: str, firmware: str) -> None:
+        """Show the firmware on the device's page."""
+        device = self._registry.async_get_device_by_identifier(
+            (DOMAIN, device_id), self._entry.entry_id
+        )
+        if device is not None:
+            self._registry.async_update_device(device.id, sw_version=firmware)
+
+    def close(self) -> None:
+        """Take back the repair issue."""
+        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+
+    @property
+    def _issue_id(self) -> str:
+        return f"{ISSUE_CHOOSE_DEVICES}_{self._entry.entry_id}"
+
+    def _choose(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Follow what the user picked; without a pick everything, as long as it is not many."""
+        picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
+        if picked is not None:
+            return [record for record in records if record.device_id in picked]
+        if len(records) <= AUTO_FOLLOW:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            return list(records)
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE_CHOOSE_DEVICES,
+            translation_placeholders={
+                "account": self._entry.title,
+                "listed": str(len(records)),
+                "limit": str(AUTO_FOLLOW),
+            },
+        )
+        known = [record for record in records if self._is_registered(record.device_id)]
+        others = [record for record in records if record not in known]
+        return [*known, *others[: max(0, AUTO_FOLLOW - len(known))]]
+
+    def _is_registered(self, device_id: str) -> bool:
+        return (
+            self._registry.async_get_device_by_identifier(
+                (DOMAIN, device_id), self._entry.entry_id
+            )
+            is not None
+        )

@@ -1,0 +1,248 @@
+"""Sensors: the readings of a device, its last charging session, and the stream itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfTime
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .connection import StreamStatus
+from .coordinator import (
+    KEY_BACKLOG,
+    KEY_DELIVERY_LATENCY,
+    KEY_LAST_MESSAGE,
+    KEY_SESSION,
+    KEY_STATUS,
+    KEY_UPLOAD_LATENCY,
+    EvStreamsConfigEntry,
+    EvStreamsCoordinator,
+)
+from .entity import EntityValue, EvStreamsEntity, ReadingEntity, StreamEntity
+from .model import DeviceRecord, Session
+from .providers.base import EvStreamsSensorDescription
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSensorDescription(SensorEntityDescription):
+    """A sensor of the stream itself."""
+
+    value_fn: Callable[[EvStreamsCoordinator], EntityValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionSensorDescription(SensorEntityDescription):
+    """A sensor of a device's last charging session; `of_stopped` leaves a running one out."""
+
+    value_fn: Callable[[Session], EntityValue]
+    of_stopped: bool = True
+
+
+def _seconds(latency: timedelta | None) -> float | None:
+    return None if latency is None else latency.total_seconds()
+
+
+STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
+    StreamSensorDescription(
+        key=KEY_STATUS,
+        translation_key=KEY_STATUS,
+        device_class=SensorDeviceClass.ENUM,
+        options=[*StreamStatus],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.connection.status,
+    ),
+    StreamSensorDescription(
+        key=KEY_BACKLOG,
+        translation_key=KEY_BACKLOG,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.connection.backlog.left,
+    ),
+    StreamSensorDescription(
+        key=KEY_LAST_MESSAGE,
+        translation_key=KEY_LAST_MESSAGE,
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.last_message,
+    ),
+    StreamSensorDescription(
+        key=KEY_DELIVERY_LATENCY,
+        translation_key=KEY_DELIVERY_LATENCY,
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=1,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: _seconds(coordinator.delivery_latency),
+    ),
+)
+
+UPLOAD_LATENCY = SensorEntityDescription(
+    key=KEY_UPLOAD_LATENCY,
+    translation_key=KEY_UPLOAD_LATENCY,
+    device_class=SensorDeviceClass.DURATION,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=1,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
+
+SESSION_SENSORS: tuple[SessionSensorDescription, ...] = (
+    SessionSensorDescription(
+        key="charging_session_start",
+        translation_key="charging_session_start",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda session: session.started_at,
+        of_stopped=False,
+    ),
+    SessionSensorDescription(
+        key="charging_session_stop",
+        translation_key="charging_session_stop",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda session: session.stopped_at,
+    ),
+    SessionSensorDescription(
+        key="charging_session_energy",
+        translation_key="charging_session_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value_fn=lambda session: session.energy,
+    ),
+    SessionSensorDescription(
+        key="charging_session_duration",
+        translation_key="charging_session_duration",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value_fn=lambda session: session.duration,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the stream's sensors, and those of every device as it becomes known."""
+    coordinator = entry.runtime_data
+    async_add_entities(
+        StreamSensor(coordinator, description) for description in STREAM_SENSORS
+    )
+
+    @callback
+    def add(devices: list[DeviceRecord]) -> None:
+        async_add_entities(
+            sensor
+            for device in devices
+            for sensor in _sensors(coordinator, device.device_id)
+        )
+
+    entry.async_on_unload(coordinator.inventory.listen(add))
+
+
+def _sensors(coordinator: EvStreamsCoordinator, device_id: str) -> list[SensorEntity]:
+    return [
+        *(
+            ReadingSensor(coordinator, device_id, each)
+            for each in coordinator.provider.sensors
+        ),
+        *(SessionSensor(coordinator, device_id, each) for each in SESSION_SENSORS),
+        UploadLatencySensor(coordinator, device_id, UPLOAD_LATENCY),
+    ]
+
+
+class ReadingSensor(ReadingEntity, SensorEntity):
+    """Shows one reading of a device."""
+
+    entity_description: EvStreamsSensorDescription
+
+    def __init__(
+        self,
+        coordinator: EvStreamsCoordinator,
+        device_id: str,
+        description: EvStreamsSensorDescription,
+    ) -> None:
+        """Take the options as a copy, a vendor may send codes that no table knows."""
+        super().__init__(coordinator, device_id, description)
+        self._is_telemetry = description.is_telemetry
+        if description.options is not None:
+            self._attr_options = list(description.options)
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        if self.options is not None and value is not None and value not in self.options:
+            self._attr_options = [*self.options, str(value)]
+        self._attr_native_value = value
+        if self.entity_description.restarts_with_session:
+            session = self._coordinator.ledger.last_session(self._device_id)
+            self._attr_last_reset = session.started_at if session else None
+
+
+class SessionSensor(EvStreamsEntity, SensorEntity):
+    """Shows one fact of a device's last charging session."""
+
+    entity_description: SessionSensorDescription
+
+    def __init__(
+        self,
+        coordinator: EvStreamsCoordinator,
+        device_id: str,
+        description: SessionSensorDescription,
+    ) -> None:
+        """Follow the device's sessions."""
+        super().__init__(coordinator, device_id, description, listens_to=KEY_SESSION)
+
+    @override
+    def _current(self) -> EntityValue:
+        ledger = self._coordinator.ledger
+        find = (
+            ledger.last_stopped_session
+            if self.entity_description.of_stopped
+            else ledger.last_session
+        )
+        session = find(self._device_id)
+        return None if session is None else self.entity_description.value_fn(session)
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_native_value = value
+
+
+class UploadLatencySensor(EvStreamsEntity, SensorEntity):
+    """Shows how long the device's newest message took to reach the vendor's cloud."""
+
+    @override
+    def _current(self) -> EntityValue:
+        return _seconds(self._coordinator.upload_latency.get(self._device_id))
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_native_value = value
+
+
+class StreamSensor(StreamEntity, SensorEntity):
+    """Shows how the stream fares."""
+
+    entity_description: StreamSensorDescription
+
+    @override
+    def _current(self) -> EntityValue:
+        return self.entity_description.value_fn(self._coordinator)
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_native_value = value
