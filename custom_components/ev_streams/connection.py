@@ -47,7 +47,7 @@ class ConnectionMonitor(StreamObserver):
         on_available: Callable[[], None],
         on_connected: Callable[[], None],
     ) -> None:
-        """Start as connecting and available: the grace time runs from here."""
+        """Know nothing yet; the entities count as available."""
         self.backlog = Backlog()
         self.available = True
         self.retries = 0
@@ -63,6 +63,9 @@ class ConnectionMonitor(StreamObserver):
         self._loss_logged = False
         self._shared_looks = 0
         self._cancel_grace: CALLBACK_TYPE | None = None
+
+    def start(self) -> None:
+        """Let the grace time run: the first connection has to be made within it."""
         self._start_grace()
 
     @property
@@ -80,6 +83,8 @@ class ConnectionMonitor(StreamObserver):
     @override
     def connecting(self) -> None:
         self._status = StreamStatus.CONNECTING
+        self._is_connected = False
+        self._start_grace()
         self._on_change()
 
     @override

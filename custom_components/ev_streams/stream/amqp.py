@@ -7,6 +7,8 @@ deleted queues for ever; the supervisor decides what a loss means.
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 import logging
@@ -24,6 +26,7 @@ from aio_pika.exceptions import (
 )
 from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from pamqp.commands import Basic
 
 from .delivery import Delivery, DeliveryHandler
 from .errors import (
@@ -35,7 +38,7 @@ from .errors import (
 from .supervisor import SourceState, StreamObserver
 
 CONNECT_TIMEOUT: Final = 30.0
-CLOSE_TIMEOUT: Final = 5.0
+PATIENCE: Final = 10.0
 # The library gives a silent peer three of these before it calls the connection dead.
 HEARTBEAT: Final = 15
 PREFETCH: Final = 500
@@ -77,13 +80,12 @@ class AmqpStream:
 
     async def run(self, observer: StreamObserver) -> None:
         """Consume until the connection is lost; raises StreamError."""
-        connection = await _connect(self._endpoint)
-        try:
-            await self._consume(connection, observer)
-        except CONNECTION_EXCEPTIONS as err:
-            raise _translated(err) from err
-        finally:
-            await _close(connection)
+        with _library_errors():
+            connection = await _connect(self._endpoint)
+            try:
+                await self._consume(connection, observer)
+            finally:
+                await _close(connection)
 
     async def _consume(
         self, connection: AbstractConnection, observer: StreamObserver
@@ -108,15 +110,15 @@ class AmqpStream:
             done, _ = await asyncio.wait(
                 {lost, *tasks}, return_when=asyncio.FIRST_COMPLETED
             )
-            for future in done:
-                future.result()
+        except asyncio.CancelledError:
+            await _bounded(self._finish(underlay, consumers))
+            raise
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._finish(
-                underlay, [consumer.consumer_tag for consumer in consumers]
-            )
+            await _bounded(asyncio.gather(*tasks, return_exceptions=True))
+        for future in done:
+            future.result()
 
     async def _deliver(self, message: DeliveredMessage) -> None:
         tag = message.delivery_tag or 0
@@ -136,7 +138,12 @@ class AmqpStream:
         own = len(self._endpoint.queues)
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
-            state = await _look(channel, self._endpoint.queues)
+            look = asyncio.ensure_future(_look(channel, self._endpoint.queues))
+            await _bounded(look)
+            if look.cancelled() or not look.done():
+                # Heartbeats should have told before; this does not rely on the library.
+                raise ConnectionFailedError("the broker shows no sign of life")
+            state = look.result()
             observer.watched(
                 SourceState(
                     messages=state.messages,
@@ -144,29 +151,24 @@ class AmqpStream:
                 )
             )
 
-    async def _finish(self, channel: UnderlayChannel, tags: list[str | None]) -> None:
-        """Stop deliveries and send the acknowledgements that are due before the line closes."""
-        if channel.is_closed:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                for tag in tags:
-                    await channel.basic_cancel(tag or "")
-                await self._acknowledger.flush(channel)
-        except CONNECTION_EXCEPTIONS:
-            return
+    async def _finish(
+        self, channel: UnderlayChannel, consumers: Iterable[Basic.ConsumeOk]
+    ) -> None:
+        """Stop deliveries and send the acknowledgements that are due."""
+        for consumer in consumers:
+            await channel.basic_cancel(consumer.consumer_tag or "")
+        await self._acknowledger.flush(channel)
 
 
 async def probe(endpoint: AmqpEndpoint) -> None:
     """Connect and look at every queue, consuming nothing; raises StreamError."""
-    connection = await _connect(endpoint)
-    try:
-        channel = await connection.channel(publisher_confirms=False)
-        await _look(await channel.get_underlay_channel(), endpoint.queues)
-    except CONNECTION_EXCEPTIONS as err:
-        raise _translated(err) from err
-    finally:
-        await _close(connection)
+    with _library_errors():
+        connection = await _connect(endpoint)
+        try:
+            channel = await connection.channel(publisher_confirms=False)
+            await _look(await channel.get_underlay_channel(), endpoint.queues)
+        finally:
+            await _close(connection)
 
 
 class _Acknowledger:
@@ -223,14 +225,26 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
         ConnectionNotAllowed,
     ) as err:
         raise CredentialsRefusedError("the broker refused the credentials") from err
+
+
+@contextmanager
+def _library_errors() -> Iterator[None]:
+    """Turn the library's errors into ours."""
+    try:
+        yield
     except CONNECTION_EXCEPTIONS as err:
         raise _translated(err) from err
+    except asyncio.CancelledError as err:
+        # When a line dies the library cancels whatever waits on it. Taken for a
+        # cancellation of ours, that would end the supervisor without a word.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionFailedError("the connection died") from err
 
 
 def _translated(error: BaseException) -> StreamError:
     """Tell what a library error means; the text names kinds and codes, never a secret."""
-    if isinstance(error, StreamError):
-        return error
     if isinstance(error, ChannelAccessRefused):
         return CredentialsRefusedError("the broker refused access to the queue")
     if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
@@ -247,7 +261,7 @@ def _loss_of(
     """Return a future that fails as soon as the connection or the channel is gone."""
     lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     # Nobody asks any more when the connection goes before it was ever waited for.
-    lost.add_done_callback(lambda future: future.exception())
+    lost.add_done_callback(_forget)
 
     def on_close(_sender: Any, error: BaseException | None) -> None:
         if not lost.done():
@@ -280,8 +294,22 @@ async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceStat
 
 
 async def _close(connection: AbstractConnection) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await connection.close()
-    except CONNECTION_EXCEPTIONS:
-        return
+    await _bounded(connection.close())
+
+
+async def _bounded(work: Awaitable[object]) -> None:
+    """Give the library its time to tidy up, but no more.
+
+    On a dead line some of its calls wait for ever and outlast a cancellation;
+    awaiting them would keep the loss from being noticed.
+    """
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_forget)
+    await asyncio.wait({task}, timeout=PATIENCE)
+    task.cancel()
+
+
+def _forget(future: asyncio.Future[Any]) -> None:
+    """Take note of a result that matters to nobody, so that nobody complains of it."""
+    if not future.cancelled():
+        future.exception()

@@ -41,5 +41,5 @@ class SourceGoneError(StreamError):
 
     def __init__(self, source: str) -> None:
         """`source` is the name of the missing queue or topic."""
-        super().__init__(f"{source} does not exist")
+        super().__init__("the queue or topic does not exist")
         self.source = source

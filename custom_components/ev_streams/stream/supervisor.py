@@ -105,7 +105,7 @@ class Supervisor:
                 self._observer.refused(err)
                 return
             except CredentialsRefusedError as err:
-                if self._renew and self._connected_at is None:
+                if self._renew and not self._was_stable():
                     self._observer.refused(err)
                     return
                 self._renew = True
@@ -114,6 +114,7 @@ class Supervisor:
                 self._renew = True
                 await self._wait(err, self._backoff.slow_delay())
             except StreamError as err:
+                self._renew = False
                 await self._wait(err, self._next_delay(err))
 
     async def _run_once(self) -> None:
@@ -129,7 +130,6 @@ class Supervisor:
 
     def _note_connected(self) -> None:
         self._connected_at = asyncio.get_running_loop().time()
-        self._renew = False
 
     def _next_delay(self, error: StreamError) -> float:
         if self._was_stable():
