@@ -12,6 +12,8 @@ from .model import Reading, Session, SessionChange, SessionPhase
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 SESSIONS_PER_DEVICE = 500
+# Longer than a session is kept, so that a redelivered one is not taken for new.
+ANNOUNCED_PER_DEVICE = 2000
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,7 +40,10 @@ class Ledger:
         reading = _with_plausible_time(reading, now)
         readings = self._readings[reading.device_id]
         verdict = _compare(readings.get(reading.key), reading)
-        if verdict is Verdict.NEW:
+        if verdict is Verdict.NEW or (
+            verdict is Verdict.DUPLICATE
+            and _arrived_later(reading, readings[reading.key])
+        ):
             readings[reading.key] = reading
         self.verdicts[verdict] += 1
         return verdict
@@ -63,9 +68,10 @@ class Ledger:
 
     def announce_session(self, change: SessionChange) -> bool:
         """Record the change; True exactly once for each session and phase."""
-        announced = self._announced[change.device_id].setdefault(
-            change.session_id, set()
-        )
+        remembered = self._announced[change.device_id]
+        announced = remembered.setdefault(change.session_id, set())
+        if len(remembered) > ANNOUNCED_PER_DEVICE:
+            del remembered[next(iter(remembered))]
         is_first = change.phase not in announced
         announced.add(change.phase)
         self.record_session(change)
@@ -93,7 +99,6 @@ class Ledger:
         if len(sessions) > SESSIONS_PER_DEVICE:
             oldest = min(sessions.values(), key=_session_time).session_id
             del sessions[oldest]
-            self._announced[device_id].pop(oldest, None)
 
 
 def _with_plausible_time(reading: Reading, now: datetime) -> Reading:
@@ -128,6 +133,13 @@ def _merged(session: Session, change: SessionChange) -> Session:
         energy=_either(change.energy, session.energy),
         meter_start=_either(change.meter_start, session.meter_start),
         meter_stop=_either(change.meter_stop, session.meter_stop),
+    )
+
+
+def _arrived_later(new: Reading, held: Reading) -> bool:
+    """Whether a duplicate moves the arrival on, which decides between equal times."""
+    return new.arrived_at is not None and (
+        held.arrived_at is None or new.arrived_at > held.arrived_at
     )
 
 

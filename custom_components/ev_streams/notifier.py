@@ -35,17 +35,17 @@ class Notifier:
 
     def notify(self, device_id: str, key: str) -> None:
         """Call the listeners of one key."""
-        for listener in self._listeners.get((device_id, key), ()):
+        for listener in tuple(self._listeners.get((device_id, key), ())):
             listener()
 
     def notify_device(self, device_id: str) -> None:
         """Call the listeners of every key of one device."""
-        for key in self._devices.get(device_id, ()):
+        for key in tuple(self._devices.get(device_id, ())):
             self.notify(*key)
 
     def notify_all(self) -> None:
         """Call every listener."""
-        for key in self._listeners:
+        for key in tuple(self._listeners):
             self.notify(*key)
 
     def notify_gently(self, device_id: str, key: str) -> None:

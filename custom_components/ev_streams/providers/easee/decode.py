@@ -8,6 +8,7 @@ members, typed values or text, digits of a fraction) any of it is accepted.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+import re
 
 import orjson
 
@@ -30,6 +31,7 @@ from .observations import (
 )
 
 OBSERVATION_KIND = "O"
+OBSERVATION_ID = re.compile(r"[0-9]{1,9}")
 # Commands, their responses, pulses and packages of the same broker: no observations.
 OTHER_KINDS = frozenset({"C", "CR", "P", "OP"})
 SYSTEM = "SYS"
@@ -43,7 +45,7 @@ def decode(delivery: Delivery) -> Message:
     kind = parts[1] if len(parts) > 1 and parts[0] else ""
     if kind in OTHER_KINDS:
         return Message(device_id=parts[0], unknown=f"routing key {kind}")
-    if kind != OBSERVATION_KIND or len(parts) != 3 or not parts[2].isdecimal():
+    if kind != OBSERVATION_KIND or not OBSERVATION_ID.fullmatch(".".join(parts[2:])):
         raise BadInputError("routing_key")
     return _observation(parts[0], int(parts[2]), delivery)
 
@@ -133,7 +135,7 @@ def _arrival(headers: Mapping[str, object]) -> datetime | None:
     """Read the ArrivalTime header; a message without a legible one is as good as any."""
     raw = headers.get("ArrivalTime")
     if isinstance(raw, datetime):
-        return raw.replace(tzinfo=UTC) if raw.tzinfo is None else raw.astimezone(UTC)
+        raw = raw.isoformat()
     if isinstance(raw, bytes):
         raw = raw.decode("ascii", "replace")
     try:
@@ -156,7 +158,7 @@ def _session(
     is_start = observation_id == CHARGING_SESSION_START
     change = SessionChange(
         device_id=serial,
-        session_id=text(members["id"]),
+        session_id=_session_id(members["id"]),
         phase=SessionPhase.STARTED if is_start else SessionPhase.STOPPED,
         started_at=_optional_time(members.get("start")),
         stopped_at=None if is_start else _optional_time(members.get("stop")),
@@ -209,8 +211,23 @@ def _session_energy(members: Mapping[str, object]) -> float | None:
 
 
 def _optional_decimal(raw: object) -> float | None:
-    return None if raw is None else decimal(raw)
+    """Read a number that a session can do without."""
+    try:
+        return decimal(raw)
+    except BadInputError:
+        return None
 
 
 def _optional_time(raw: object) -> datetime | None:
-    return None if raw is None else timestamp(raw)
+    """Read a time that a session can do without."""
+    try:
+        return timestamp(raw)
+    except BadInputError:
+        return None
+
+
+def _session_id(raw: object) -> str:
+    """Read the charger's running number; 435.0 and "435" are the same one."""
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    return text(raw)

@@ -9,6 +9,7 @@ integer) follow what public clients have seen.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import math
+import re
 
 from ...model import BadInputError, Value
 from . import enums
@@ -18,6 +19,10 @@ CHARGING_SESSION = 129
 CHARGING_SESSION_START = 223
 
 AMPERES_AT_MOST = 1000
+MASK_BITS = 32
+# Python itself would also take 1_0 and the digits of other scripts.
+NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?[0-9]+\.")
+STATE_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ def decimal(raw: object) -> float:
     """Read a finite number, typed or as text."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         raise BadInputError("not_a_number")
+    if isinstance(raw, str) and not NUMBER.fullmatch(raw.strip()):
+        raise BadInputError("not_a_number")
     try:
         number = float(raw)
     except (ValueError, OverflowError) as err:
@@ -69,6 +76,11 @@ def text(raw: object) -> str:
     return str(raw)
 
 
+def short_text(raw: object) -> str:
+    """Read a text that becomes a state; Home Assistant takes no longer ones."""
+    return text(raw)[:STATE_LENGTH]
+
+
 def reversed_token(raw: object) -> str:
     """Undo the reversal of an RFID token.
 
@@ -76,7 +88,7 @@ def reversed_token(raw: object) -> str:
     hexadecimal, so that pairs of digits change places (inferred); anything
     else is reversed by the letter.
     """
-    token = text(raw)
+    token = short_text(raw)
     try:
         return (
             bytes.fromhex(token)[::-1].hex().upper() if token.isalnum() else token[::-1]
@@ -104,7 +116,7 @@ def code(table: Mapping[int, str]) -> Callable[[object], str]:
 def reboot_reason(raw: object) -> str:
     """Read the bit mask as words in alphabetical order; an unknown bit is `bit_<n>`."""
     mask = integer(raw)
-    if mask < 0:
+    if not 0 <= mask < 2**MASK_BITS:
         raise BadInputError("not_a_bit_mask")
     bits = (bit for bit in range(mask.bit_length()) if mask >> bit & 1)
     words = sorted(enums.REBOOT_REASON.get(bit, f"bit_{bit}") for bit in bits)
@@ -152,7 +164,7 @@ OBSERVATIONS: Mapping[int, Observation] = {
     121: Observation("SessionEnergy", "session_energy", decimal),
     122: Observation("EnergyPerHour", "energy_per_hour", decimal),
     124: Observation("LifetimeEnergy", "lifetime_energy", decimal),
-    128: Observation("UserIDToken", "user_id_token", text),
+    128: Observation("UserIDToken", "user_id_token", short_text),
     129: Observation("ChargingSession", "charging_session", text),
     130: Observation("CellRSSI", "cell_rssi", integer),
     132: Observation("WiFiRSSI", "wifi_rssi", integer),
@@ -172,5 +184,5 @@ OBSERVATIONS: Mapping[int, Observation] = {
     196: Observation("InVolt_T2_T5", "in_volt_t2_t5", decimal),
     223: Observation("ChargingSessionStart", "charging_session_start", text),
     250: Observation("ConnectedToCloud", "connected_to_cloud", boolean),
-    251: Observation("CloudDisconnectReason", "cloud_disconnect_reason", text),
+    251: Observation("CloudDisconnectReason", "cloud_disconnect_reason", short_text),
 }
