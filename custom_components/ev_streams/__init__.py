@@ -1,5 +1,6 @@
 """EV Streams: push-only event streams of chargers and cars."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
@@ -54,6 +55,8 @@ async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, device: DeviceEntry
 ) -> bool:
     """Let the user remove a device that the account does not list any more."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False
     inventory = entry.runtime_data.inventory
     return not any(
         domain == DOMAIN and inventory.is_listed(device_id)

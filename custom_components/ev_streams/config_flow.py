@@ -56,7 +56,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start without a provider."""
         self._data: dict[str, Any] = {}
-        self._trial: Trial | None = None
+        self._trial: Trial
 
     @staticmethod
     @callback
@@ -106,12 +106,13 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which of many devices to follow."""
-        if self._trial is None:
-            return await self.async_step_user()
+        errors: dict[str, str] = {}
         if user_input is not None:
-            return self.async_create_entry(
-                title=self._trial.title, data=self._data, options=user_input
-            )
+            if user_input[CONF_DEVICES]:
+                return self.async_create_entry(
+                    title=self._trial.title, data=self._data, options=user_input
+                )
+            errors[CONF_DEVICES] = "no_devices"
         devices = self._trial.devices
         return self.async_show_form(
             step_id="devices",
@@ -119,6 +120,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
                 {probatio.Required(CONF_DEVICES, default=[]): _device_selector(devices)}
             ),
             description_placeholders={"count": str(len(devices))},
+            errors=errors,
         )
 
     async def async_step_reauth(
@@ -183,8 +185,11 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
     ) -> ConfigFlowResult:
         """Show the one form there is."""
         options = self.config_entry.options
+        errors: dict[str, str] = {}
         if user_input is not None:
-            return self.async_create_entry(data={**options, **user_input})
+            if user_input.get(CONF_DEVICES) != []:
+                return self.async_create_entry(data={**options, **user_input})
+            errors[CONF_DEVICES] = "no_devices"
         grace = options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
         fields: dict[probatio.Marker, Any] = {
             probatio.Required(CONF_GRACE_TIME, default=grace): GRACE_TIME
@@ -195,7 +200,9 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
             fields[probatio.Required(CONF_DEVICES, default=picked)] = _device_selector(
                 listed
             )
-        return self.async_show_form(step_id="init", data_schema=probatio.Schema(fields))
+        return self.async_show_form(
+            step_id="init", data_schema=probatio.Schema(fields), errors=errors
+        )
 
     def _devices(self) -> tuple[list[DeviceRecord], list[str]]:
         """Return the listed devices and the ids of those followed; none while not loaded."""

@@ -94,6 +94,7 @@ class EvStreamsCoordinator:
 
     def start(self) -> None:
         """Run the stream; the platforms' entities listen already."""
+        self.connection.start()
         self._stop_interval = async_track_time_interval(
             self._hass, self._interval, REFRESH_INTERVAL, cancel_on_shutdown=True
         )
@@ -271,7 +272,13 @@ class EvStreamsCoordinator:
         while True:
             await self._refresh_due.wait()
             self._refresh_due.clear()
-            if not await self._refresh():
+            try:
+                is_complete = await self._refresh()
+            except Exception:
+                # An answer that nobody foresaw must not end the refreshing for good.
+                _LOGGER.exception("The snapshot failed in a way that nobody foresaw")
+                is_complete = False
+            if not is_complete:
                 await self._wait_before_retry()
 
     async def _wait_before_retry(self) -> None:
@@ -284,11 +291,14 @@ class EvStreamsCoordinator:
     async def _refresh(self) -> bool:
         """Ask once; False where an answer is missing. The stream goes on regardless."""
         is_complete = True
+        listed_before = set(self.inventory.listed)
         try:
             self.inventory.update(await self._account.inventory())
         except StreamError as err:
             is_complete = self._refresh_failed(err)
             self.inventory.unanswered()
+        for device_id in listed_before ^ set(self.inventory.listed):
+            self.notifier.notify_device(device_id)
         self._unpark()
         for device_id in list(self.inventory.followed):
             try:
