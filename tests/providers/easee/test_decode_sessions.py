@@ -1,0 +1,223 @@
+"""Charging sessions in the stream: JSON inside a text, told at the start and at the stop."""
+
+from collections.abc import Callable, Mapping
+import json
+
+import pytest
+
+from custom_components.ev_streams.model import Reading, SessionChange, SessionPhase
+from custom_components.ev_streams.providers.easee.decode import observation_updates
+
+from .messages import (
+    ARRIVED,
+    ARRIVED_TEXT,
+    CHARGER,
+    MEASURED,
+    SESSION_START,
+    SESSION_STOP,
+    SIGNED_SESSION,
+    START_SAMPLE,
+    STARTED_AT,
+    STOP_SAMPLE,
+    STOPPED_AT,
+    delivery,
+    observed,
+    reading_of,
+    reason_of,
+    session_of,
+)
+
+
+def without(session: Mapping[str, object], *members: str) -> dict[str, object]:
+    return {name: value for name, value in session.items() if name not in members}
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        json.dumps,
+        dict,
+        lambda sample: json.dumps({n.lower(): v for n, v in sample.items()}),
+    ],
+    ids=["text", "object", "lower case"],
+)
+def test_a_session_starts(wrapped: Callable[[Mapping[str, object]], object]) -> None:
+    message = observed(
+        wrapped(START_SAMPLE), SESSION_START, {"ArrivalTime": ARRIVED_TEXT}
+    )
+    assert message.device_id == CHARGER
+    assert session_of(message) == SessionChange(
+        device_id=CHARGER,
+        session_id="435",
+        phase=SessionPhase.STARTED,
+        started_at=STARTED_AT,
+        meter_start=1277.872637,
+        arrived_at=ARRIVED,
+    )
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        json.dumps,
+        dict,
+        lambda sample: json.dumps({n.lower(): v for n, v in sample.items()}),
+    ],
+    ids=["text", "object", "lower case"],
+)
+def test_a_session_stops(wrapped: Callable[[Mapping[str, object]], object]) -> None:
+    message = observed(
+        wrapped(STOP_SAMPLE), SESSION_STOP, {"ArrivalTime": ARRIVED_TEXT}
+    )
+    assert message.device_id == CHARGER
+    assert session_of(message) == SessionChange(
+        device_id=CHARGER,
+        session_id="435",
+        phase=SessionPhase.STOPPED,
+        started_at=STARTED_AT,
+        stopped_at=STOPPED_AT,
+        energy=0.411273,
+        meter_start=1277.872637,
+        meter_stop=1278.28391,
+        arrived_at=ARRIVED,
+    )
+
+
+@pytest.mark.parametrize(
+    "session", [without(STOP_SAMPLE, "EnergyKwh"), {**STOP_SAMPLE, "EnergyKwh": None}]
+)
+def test_energy_follows_from_the_meter_where_it_is_not_told(
+    session: Mapping[str, object],
+) -> None:
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert change.energy == pytest.approx(0.411273, abs=1e-9)
+
+
+@pytest.mark.parametrize("missing", ["MeterValueStart", "MeterValueStop"])
+def test_energy_is_unknown_where_nothing_tells_it(missing: str) -> None:
+    session = without(STOP_SAMPLE, "EnergyKwh", missing)
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert change.energy is None
+    assert change.stopped_at == STOPPED_AT
+
+
+def test_a_session_without_energy_is_told_as_zero_not_as_unknown() -> None:
+    session = {**STOP_SAMPLE, "EnergyKwh": 0}
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert change.energy == 0.0
+
+
+def test_a_stop_may_leave_its_start_out() -> None:
+    session = without(STOP_SAMPLE, "Start", "MeterValueStart")
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert (change.started_at, change.stopped_at) == (None, STOPPED_AT)
+    assert change.energy == 0.411273
+
+
+@pytest.mark.parametrize("session_id", [435, "435", 435.0])
+@pytest.mark.parametrize("observation_id", [SESSION_START, SESSION_STOP])
+def test_a_session_is_the_same_whether_its_number_is_typed_or_text(
+    session_id: object, observation_id: int
+) -> None:
+    session = {**STOP_SAMPLE, "Id": session_id}
+    change = session_of(observed(json.dumps(session), observation_id))
+    assert change.session_id == "435"
+
+
+def test_a_session_number_of_64_bits_is_kept_to_the_last_digit() -> None:
+    session = {**START_SAMPLE, "Id": 2**63 - 1}
+    change = session_of(observed(json.dumps(session), SESSION_START))
+    assert change.session_id == "9223372036854775807"
+
+
+def test_times_and_meter_values_of_a_session_may_be_text_with_an_offset() -> None:
+    session = {
+        **START_SAMPLE,
+        "Start": "2025-01-22T13:51:47+01:00",
+        "MeterValue": "1277.872637",
+    }
+    change = session_of(observed(json.dumps(session), SESSION_START))
+    assert change.started_at == STARTED_AT
+    assert change.meter_start == 1277.872637
+
+
+@pytest.mark.parametrize(
+    ("observation_id", "value", "reason"),
+    [
+        (SESSION_START, "", "not_json"),
+        (SESSION_START, "{", "not_json"),
+        (SESSION_STOP, "[]", "not_an_object"),
+        (SESSION_STOP, "435", "not_an_object"),
+        (SESSION_STOP, 435, "not_an_object"),
+        (SESSION_STOP, True, "not_a_text"),
+        (SESSION_STOP, [], "not_a_text"),
+        (SESSION_START, json.dumps(without(START_SAMPLE, "Id")), "no_session_id"),
+        (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Id": None}), "no_session_id"),
+        (SESSION_START, json.dumps(without(START_SAMPLE, "Start")), "no_session_time"),
+        (SESSION_STOP, json.dumps(without(STOP_SAMPLE, "Stop")), "no_session_time"),
+        (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Stop": "soon"}), "no_session_time"),
+    ],
+)
+def test_a_session_that_cannot_be_read_is_refused_with_its_reason(
+    observation_id: int, value: object, reason: str
+) -> None:
+    body = {"Timestamp": "2026-11-20T05:01:01Z", "Value": value}
+    refused = delivery(body, f"{CHARGER}.O.{observation_id}")
+    assert reason_of(refused) == reason
+
+
+@pytest.mark.parametrize("member", ["MeterValueStart", "MeterValueStop", "Start"])
+def test_a_member_that_cannot_be_read_costs_only_itself(member: str) -> None:
+    session = {**STOP_SAMPLE, member: "-"}
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert (change.stopped_at, change.energy) == (STOPPED_AT, 0.411273)
+
+
+def test_energy_that_cannot_be_read_is_the_difference_of_the_meter() -> None:
+    session = {**STOP_SAMPLE, "EnergyKwh": "x"}
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert change.energy == pytest.approx(1278.28391 - 1277.872637)
+
+
+def test_a_signed_session_is_noted_and_read_where_its_members_are_known() -> None:
+    signed = json.dumps({**STOP_SAMPLE, "Signature": "c2ln"})
+    message = observed(signed, SIGNED_SESSION, {"ArrivalTime": ARRIVED_TEXT})
+    received, session = message.updates
+    assert received == Reading(
+        device_id=CHARGER,
+        key="charging_session_signed",
+        value=MEASURED,
+        measured_at=MEASURED,
+        arrived_at=ARRIVED,
+    )
+    assert isinstance(session, SessionChange)
+    assert (session.session_id, session.phase) == ("435", SessionPhase.STOPPED)
+    assert (session.stopped_at, session.energy) == (STOPPED_AT, 0.411273)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "OCMF|" + "x" * 5000,
+        json.dumps({"Format": "unheard of", "Signature": "c2ln"}),
+        json.dumps({"Id": 1}),
+        "",
+        {"Signature": "c2ln"},
+        7,
+    ],
+)
+def test_a_signed_document_of_any_other_kind_stays_opaque(document: object) -> None:
+    reading = reading_of(observed(document, SIGNED_SESSION))
+    assert (reading.key, reading.value) == ("charging_session_signed", MEASURED)
+
+
+def test_a_snapshot_is_read_as_the_stream_is() -> None:
+    assert observation_updates(CHARGER, 120, 7.31, MEASURED) == (
+        Reading(device_id=CHARGER, key="total_power", value=7.31, measured_at=MEASURED),
+    )
+    (session,) = observation_updates(
+        CHARGER, SESSION_STOP, json.dumps(STOP_SAMPLE), MEASURED
+    )
+    assert isinstance(session, SessionChange)
+    assert session.energy == 0.411273
+    assert observation_updates(CHARGER, 9999, 7.31, MEASURED) == ()
