@@ -1,13 +1,16 @@
 """Fixtures for every test: the integration is found, and its parts are real."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 import os
 from unittest.mock import PropertyMock, patch
 
 import pytest
+import pytest_socket
 
 # The plugin's own testing_config would win if nobody had imported ours before.
 import custom_components.ev_streams  # noqa: F401
+from simulator.easee import EaseeCloud
+from simulator.rabbitmq import Administrator, RabbitMQ
 
 REQUIRE_ALL = os.environ.get("EV_STREAMS_REQUIRE_ALL") == "1"
 
@@ -25,3 +28,32 @@ def every_entity_enabled() -> Iterator[None]:
         PropertyMock(return_value=True),
     ):
         yield
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """Start a private RabbitMQ, shared by all tests of this process."""
+    missing = RabbitMQ.available()
+    if missing is not None:
+        if REQUIRE_ALL:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    pytest_socket.enable_socket()
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as started:
+        yield started
+
+
+@pytest.fixture
+async def administrator(
+    broker: RabbitMQ, socket_enabled: None
+) -> AsyncIterator[Administrator]:
+    """Give a test the broker's administrator."""
+    async with broker.administrator() as administrator:
+        yield administrator
+
+
+@pytest.fixture
+async def cloud(administrator: Administrator) -> AsyncIterator[EaseeCloud]:
+    """Start the played cloud; its accounts' queues are on the real broker."""
+    async with EaseeCloud(administrator) as cloud:
+        yield cloud

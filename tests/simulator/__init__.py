@@ -1,0 +1,1 @@
+"""What plays the vendors is faithful, and its physics honest."""
