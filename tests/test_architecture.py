@@ -35,6 +35,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
             "history",
         }
     ),
+    frozenset({"refresh"}),
     frozenset({"coordinator"}),
     frozenset({"entity"}),
 )

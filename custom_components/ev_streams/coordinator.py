@@ -1,9 +1,10 @@
 """One per entry: runs the stream, feeds the ledger, notifies exactly the entities concerned."""
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 
 from homeassistant.config_entries import ConfigEntry
@@ -18,9 +19,9 @@ from .ledger import Ledger, Verdict
 from .model import BadInputError, DeviceRecord, Message, Reading, SessionChange, Update
 from .notifier import Notifier
 from .providers.base import Account, Provider
+from .refresh import Refresher
 from .refusals import Refusals
 from .stream.delivery import Delivery
-from .stream.errors import AccountRefusedError, StreamError
 from .stream.supervisor import Stream, Supervisor
 
 type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
@@ -29,12 +30,9 @@ type SessionListener = Callable[[SessionChange, bool], None]
 _LOGGER = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = timedelta(hours=1)
-REFRESH_RETRY = 300.0
 REPLAYED_AFTER = timedelta(minutes=5)
 # Kinds of unknown things are the vendor's, their number is not ours to trust.
 UNKNOWN_KINDS = 200
-UNHEARD_SESSIONS = 50
-PARKED_DELIVERIES = 100
 
 KEY_SESSION = "charging_session"
 KEY_STATUS = "stream_status"
@@ -77,20 +75,23 @@ class EvStreamsCoordinator:
             timedelta(seconds=grace),
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
-            on_connected=self._request_refresh,
+            on_connected=self._connected,
         )
         self._hass = hass
         self._entry = entry
         self._account = account
         self._supervisor = Supervisor(self._open_stream, self.connection)
+        self._refresher = Refresher(
+            account,
+            self.inventory,
+            take=self._take_snapshot,
+            route=self._route_parked,
+            listed=self._listed,
+            refused=partial(entry.async_start_reauth, hass),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_interval: Callable[[], None] | None = None
-        self._refresh_due = asyncio.Event()
-        self._parked: list[tuple[Message, Delivery]] = []
         self._session_listeners: dict[str, list[SessionListener]] = defaultdict(list)
-        self._unheard: dict[str, deque[tuple[SessionChange, bool]]] = defaultdict(
-            lambda: deque(maxlen=UNHEARD_SESSIONS)
-        )
 
     def start(self) -> None:
         """Run the stream; the platforms' entities listen already."""
@@ -104,7 +105,7 @@ class EvStreamsCoordinator:
             )
             for name, work in (
                 ("stream", self._supervisor.run()),
-                ("refresh", self._keep_refreshing()),
+                ("refresh", self._refresher.run()),
             )
         ]
 
@@ -136,9 +137,6 @@ class EvStreamsCoordinator:
         """Call the listener with each session change and whether it is replayed."""
         listeners = self._session_listeners[device_id]
         listeners.append(listener)
-        unheard = self._unheard.pop(device_id, ())
-        for change, replayed in unheard:
-            listener(change, replayed)
         return lambda: listeners.remove(listener)
 
     async def _open_stream(self, renew: bool) -> Stream:
@@ -181,26 +179,22 @@ class EvStreamsCoordinator:
         if device_id is None:
             return False
         if not self.inventory.is_followed(device_id):
-            return self._route_stranger(message, delivery)
+            parked = self._refresher.park(message, delivery)
+            self.not_followed += not parked
+            return parked
         for update in message.updates:
             self._apply(update, now)
-        if message.arrived_at is not None:
-            self._note_latency(message, now)
+        self._note_latency(message, now)
         return False
 
-    def _route_stranger(self, message: Message, delivery: Delivery) -> bool:
-        """Park messages of a device that may be new until the account's list is known again."""
-        device_id = message.device_id or ""
-        if self.inventory.should_ask_about(device_id):
-            self._request_refresh()
-        if (
-            self.inventory.is_asked_about(device_id)
-            and len(self._parked) < PARKED_DELIVERIES
-        ):
-            self._parked.append((message, delivery))
-            return True
-        self.not_followed += 1
-        return False
+    def _route_parked(self, message: Message) -> None:
+        """Apply a message that waited for the account's list, if its device is followed now."""
+        if not self.inventory.is_followed(message.device_id or ""):
+            self.not_followed += 1
+            return
+        now = dt_util.utcnow()
+        for update in message.updates:
+            self._apply(update, now)
 
     def _apply(self, update: Update, now: datetime) -> None:
         if isinstance(update, SessionChange):
@@ -223,24 +217,21 @@ class EvStreamsCoordinator:
             happened_at is not None and now - happened_at > REPLAYED_AFTER
         )
         self.notifier.notify(change.device_id, KEY_SESSION)
-        listeners = self._session_listeners.get(change.device_id)
-        if not listeners:
-            self._unheard[change.device_id].append((change, replayed))
-            return
-        for listener in listeners:
+        for listener in self._session_listeners[change.device_id]:
             listener(change, replayed)
 
     def _note_latency(self, message: Message, now: datetime) -> None:
-        arrived_at, device_id = message.arrived_at, message.device_id
-        if arrived_at is None or device_id is None:
+        arrived_at = message.arrived_at
+        if arrived_at is None:
             return
         if self.connection.backlog.is_live:
             self.delivery_latency = max(timedelta(0), now - arrived_at)
             self.notifier.notify_gently(self.inventory.account_id, KEY_DELIVERY_LATENCY)
         for update in message.updates:
             if isinstance(update, Reading):
-                self.upload_latency[device_id] = arrived_at - update.measured_at
-                self.notifier.notify_gently(device_id, KEY_UPLOAD_LATENCY)
+                latency = arrived_at - update.measured_at
+                self.upload_latency[update.device_id] = latency
+                self.notifier.notify_gently(update.device_id, KEY_UPLOAD_LATENCY)
 
     def _progressed(self, arrived_at: datetime | None, now: datetime) -> None:
         """Count the message off the backlog and show how far the replay is."""
@@ -260,79 +251,19 @@ class EvStreamsCoordinator:
             self.notifier.notify(self.inventory.account_id, key)
 
     @callback
-    def _interval(self, _now: datetime) -> None:
-        self._request_refresh()
+    def _connected(self) -> None:
+        self._refresher.request()
 
     @callback
-    def _request_refresh(self) -> None:
-        self._refresh_due.set()
+    def _interval(self, _now: datetime) -> None:
+        self._refresher.request()
 
-    async def _keep_refreshing(self) -> None:
-        """Ask for the list of devices and their newest values whenever that is due."""
-        while True:
-            await self._refresh_due.wait()
-            self._refresh_due.clear()
-            try:
-                is_complete = await self._refresh()
-            except Exception:
-                # An answer that nobody foresaw must not end the refreshing for good.
-                _LOGGER.exception("The snapshot failed in a way that nobody foresaw")
-                is_complete = False
-            if not is_complete:
-                await self._wait_before_retry()
-
-    async def _wait_before_retry(self) -> None:
-        try:
-            async with asyncio.timeout(REFRESH_RETRY):
-                await self._refresh_due.wait()
-        except TimeoutError:
-            self._refresh_due.set()
-
-    async def _refresh(self) -> bool:
-        """Ask once; False where an answer is missing. The stream goes on regardless."""
-        is_complete = True
-        listed_before = set(self.inventory.listed)
-        try:
-            self.inventory.update(await self._account.inventory())
-        except StreamError as err:
-            is_complete = self._refresh_failed(err)
-            self.inventory.unanswered()
-        for device_id in listed_before ^ set(self.inventory.listed):
+    def _listed(self, changed: set[str]) -> None:
+        """Let the entities of devices that came or went find out."""
+        for device_id in changed:
             self.notifier.notify_device(device_id)
-        self._unpark()
-        for device_id in list(self.inventory.followed):
-            try:
-                updates = await self._account.snapshot(device_id)
-            except StreamError as err:
-                is_complete = self._refresh_failed(err)
-            else:
-                self._apply_snapshot(updates)
-        return is_complete
 
-    def _refresh_failed(self, error: StreamError) -> bool:
-        _LOGGER.debug("No snapshot of %s: %s", self._entry.title, error)
-        if isinstance(error, AccountRefusedError):
-            self._entry.async_start_reauth(self._hass)
-        return False
-
-    def _unpark(self) -> None:
-        """Handle the deliveries that waited for the list of devices."""
-        parked, self._parked = self._parked, []
-        for message, delivery in parked:
-            self._route_parked(message)
-            delivery.ack()
-
-    def _route_parked(self, message: Message) -> None:
-        if message.device_id is None or not self.inventory.is_followed(
-            message.device_id
-        ):
-            self.not_followed += 1
-            return
-        now = dt_util.utcnow()
-        for update in message.updates:
-            self._apply(update, now)
-
-    def _apply_snapshot(self, updates: list[Update]) -> None:
+    def _take_snapshot(self, updates: list[Update]) -> None:
         """Fill in what the stream has not told; a session is noted, its event is the stream's."""
         now = dt_util.utcnow()
         for update in updates:

@@ -17,6 +17,8 @@ ISSUE_CHOOSE_DEVICES = "choose_devices"
 ASK_AGAIN_AFTER = 3600.0
 ASK_AT_MOST_EVERY = 60.0
 REMEMBERED = 1000
+# Vendors limit this question: Easee, as public copies of its API have it, to 2 a minute.
+LIST_FRESH_FOR = 60.0
 
 type DevicesListener = Callable[[list[DeviceRecord]], None]
 
@@ -39,6 +41,7 @@ class Inventory:
         self._asked_at: dict[str, float] = {}
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
+        self._listed_at = 0.0
         self.account_info = DeviceInfo(
             identifiers={(DOMAIN, self.account_id)},
             name=entry.title,
@@ -52,6 +55,7 @@ class Inventory:
     def update(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Take the account's list; returns the devices that are followed from now on."""
         self._awaited.clear()
+        self._listed_at = monotonic()
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         for record in self._choose(records):
@@ -71,6 +75,10 @@ class Inventory:
         self._listeners.append(listener)
         listener(list(self.followed.values()))
         return lambda: self._listeners.remove(listener)
+
+    def is_list_due(self) -> bool:
+        """Whether to ask for the list: somebody waits for it, or it is not of just now."""
+        return bool(self._awaited) or monotonic() - self._listed_at >= LIST_FRESH_FOR
 
     def is_followed(self, device_id: str) -> bool:
         """Whether messages of the device are wanted."""
@@ -99,7 +107,9 @@ class Inventory:
         return device_id in self._awaited
 
     def unanswered(self) -> None:
-        """The list could not be had: nothing is waited for any longer."""
+        """Nothing is waited for any longer; where no list came, it may be asked for again."""
+        for device_id in self._awaited:
+            self._asked_at.pop(device_id, None)
         self._awaited.clear()
 
     def device_info(self, device_id: str) -> DeviceInfo:
