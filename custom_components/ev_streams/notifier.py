@@ -3,9 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+import logging
 
 type Listener = Callable[[], None]
 type Key = tuple[str, str]
+
+_LOGGER = logging.getLogger(__name__)
 
 THROTTLE = 10.0
 
@@ -19,6 +22,7 @@ class Notifier:
         self._devices: dict[str, set[Key]] = defaultdict(set)
         self._throttled: dict[Key, asyncio.TimerHandle] = {}
         self._due: set[Key] = set()
+        self._failed: set[Key] = set()
 
     def listen(
         self, device_id: str, key: str, listener: Listener
@@ -34,9 +38,14 @@ class Notifier:
         return stop
 
     def notify(self, device_id: str, key: str) -> None:
-        """Call the listeners of one key."""
+        """Call the listeners of one key; one that fails costs neither the others nor the caller."""
         for listener in tuple(self._listeners.get((device_id, key), ())):
-            listener()
+            try:
+                listener()
+            except Exception:
+                if (device_id, key) not in self._failed:
+                    self._failed.add((device_id, key))
+                    _LOGGER.exception("An entity of %s could not take a value", key)
 
     def notify_device(self, device_id: str) -> None:
         """Call the listeners of every key of one device."""

@@ -21,11 +21,11 @@ from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AuthenticationError,
     ChannelNotFoundEntity,
-    ConnectionClosed,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
-from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
+from aiormq.exceptions import ChannelAccessRefused
 from pamqp.commands import Basic
 
 from .delivery import Delivery, DeliveryHandler
@@ -43,7 +43,6 @@ PATIENCE: Final = 10.0
 HEARTBEAT: Final = 15
 PREFETCH: Final = 500
 WATCH_INTERVAL: Final = 60.0
-NOT_ALLOWED: Final = 530
 
 # The library logs a traceback for every lost connection. The supervisor reports
 # each loss once and calmly; whoever wants the details sets a level of their own.
@@ -157,7 +156,7 @@ class AmqpStream:
         """Stop deliveries and send the acknowledgements that are due."""
         for consumer in consumers:
             await channel.basic_cancel(consumer.consumer_tag or "")
-        await self._acknowledger.flush(channel)
+        await self._acknowledger.flush(channel, wait=True)
 
 
 async def probe(endpoint: AmqpEndpoint) -> None:
@@ -196,13 +195,14 @@ class _Acknowledger:
             self._work.clear()
             await self.flush(channel)
 
-    async def flush(self, channel: UnderlayChannel) -> None:
+    async def flush(self, channel: UnderlayChannel, *, wait: bool = False) -> None:
+        """Send what is due; `wait` until it is on its way, for closing drops the rest."""
         tag = 0
         while self._outstanding and self._outstanding[0] in self._acknowledged:
             tag = self._outstanding.popleft()
             self._acknowledged.remove(tag)
         if tag:
-            await channel.basic_ack(tag, multiple=True, wait=False)
+            await channel.basic_ack(tag, multiple=True, wait=wait)
 
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
@@ -219,12 +219,16 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
             client_properties={"connection_name": "EV Streams for Home Assistant"},
             heartbeat=HEARTBEAT,
         )
-    except (
-        ProbableAuthenticationError,
-        AuthenticationError,
-        ConnectionNotAllowed,
-    ) as err:
+    except (ProbableAuthenticationError, AuthenticationError) as err:
         raise CredentialsRefusedError("the broker refused the credentials") from err
+    except InvalidFrameError as err:
+        # So the library reports a broker that closes instead of opening a virtual
+        # host: it is missing, not ours to enter, or full.
+        if "Connection.Close" in str(err):
+            raise CredentialsRefusedError(
+                "the broker refused the virtual host"
+            ) from err
+        raise
 
 
 @contextmanager
@@ -247,8 +251,6 @@ def _translated(error: BaseException) -> StreamError:
     """Tell what a library error means; the text names kinds and codes, never a secret."""
     if isinstance(error, ChannelAccessRefused):
         return CredentialsRefusedError("the broker refused access to the queue")
-    if isinstance(error, ConnectionClosed) and error.args[:1] == (NOT_ALLOWED,):
-        return CredentialsRefusedError("the broker refused access to the virtual host")
     if isinstance(error, TimeoutError):
         return ConnectionFailedError("no answer in time")
     cause = error.__cause__ if isinstance(error.__cause__, SSLError) else error
