@@ -1,0 +1,125 @@
+"""What a user does and sees, in a few words."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.core import HomeAssistant, State
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
+
+from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from simulator.easee import EaseeAccount, EaseeCloud
+from simulator.rabbitmq import Administrator
+
+PATIENCE = 20.0
+
+
+def form(cloud: EaseeCloud, account: EaseeAccount, **changes: Any) -> dict[str, Any]:
+    """Return the filled form of an Easee account."""
+    return {
+        "username": account.username,
+        "password": account.password,
+        "advanced": {"api_url": cloud.url},
+    } | changes
+
+
+async def open_form(hass: HomeAssistant) -> ConfigFlowResult:
+    """Choose Easee in the menu of a new config flow."""
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert menu["type"] is FlowResultType.MENU
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": "easee"}
+    )
+
+
+async def add_account(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> EvStreamsConfigEntry:
+    """Add the account through the config flow and wait until its stream is live."""
+    opened = await open_form(hass)
+    result = await hass.config_entries.flow.async_configure(
+        opened["flow_id"], form(cloud, account)
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result
+    entry: EvStreamsConfigEntry = result["result"]
+    await hass.async_block_till_done()
+    assert entry.state is ConfigEntryState.LOADED
+    await wait_live(hass, entry)
+    return entry
+
+
+async def wait_live(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
+    """Wait until the stream says that it is live."""
+    await wait_for_state(hass, str(entry.unique_id), "stream_status", "live")
+
+
+async def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that the broker or the network takes its time for."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"in vain waited for: {what}") from None
+
+
+async def queue_is_empty(administrator: Administrator, account: EaseeAccount) -> None:
+    """Wait until the broker holds nothing, neither waiting nor unacknowledged."""
+    for _ in range(200):
+        seen = await administrator.queue_state(account.queue)
+        if seen.ready == seen.unacknowledged == 0:
+            return
+    raise AssertionError(f"the queue is not empty: {seen}")
+
+
+def entity_id(hass: HomeAssistant, device_id: str, key: str) -> str:
+    """Find an entity as anything that relies on the fixed names would."""
+    registry = er.async_get(hass)
+    for domain in ("sensor", "binary_sensor", "event"):
+        found = registry.async_get_entity_id(domain, DOMAIN, f"{device_id}_{key}")
+        if found is not None:
+            return found
+    raise AssertionError(f"no entity {device_id}_{key}")
+
+
+def state(hass: HomeAssistant, device_id: str, key: str) -> State:
+    """Return the state of a device's key."""
+    found = hass.states.get(entity_id(hass, device_id, key))
+    assert found is not None
+    return found
+
+
+async def wait_for_state(
+    hass: HomeAssistant, device_id: str, key: str, expected: str
+) -> State:
+    """Wait until the key's state is as expected."""
+
+    def reached() -> bool:
+        return state(hass, device_id, key).state == expected
+
+    try:
+        await wait_until(reached, f"{key} = {expected}")
+    except AssertionError as err:
+        seen = state(hass, device_id, key).state
+        raise AssertionError(f"{err}; it is {seen}") from None
+    return state(hass, device_id, key)
+
+
+async def wait_for_number(
+    hass: HomeAssistant, device_id: str, key: str, expected: float
+) -> State:
+    """Wait until the key's state is the number expected, in its native unit."""
+
+    def reached() -> bool:
+        try:
+            return abs(float(state(hass, device_id, key).state) - expected) < 1e-9
+        except ValueError:
+            return False
+
+    await wait_until(reached, f"{key} = {expected}")
+    return state(hass, device_id, key)

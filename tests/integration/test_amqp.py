@@ -1,0 +1,233 @@
+"""The AMQP transport alone with a real broker: acknowledgement, refusals, a line that dies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from custom_components.ev_streams.stream import amqp
+from custom_components.ev_streams.stream.amqp import AmqpEndpoint, AmqpStream, probe
+from custom_components.ev_streams.stream.delivery import Delivery
+from custom_components.ev_streams.stream.errors import (
+    ConnectionFailedError,
+    CredentialsRefusedError,
+    SourceGoneError,
+    StreamError,
+)
+from custom_components.ev_streams.stream.supervisor import SourceState
+from simulator.easee import EaseeAccount
+from simulator.network import Link
+from simulator.rabbitmq import Administrator, RabbitMQ
+
+from .helpers import wait_until
+
+
+class Observer:
+    """Notes what the stream tells."""
+
+    def __init__(self) -> None:
+        self.backlog: int | None = None
+        self.states: list[SourceState] = []
+
+    def connecting(self) -> None:
+        """The supervisor's business."""
+
+    def connected(self, backlog: int | None) -> None:
+        self.backlog = backlog
+
+    def watched(self, state: SourceState) -> None:
+        self.states.append(state)
+
+    def lost(self, error: StreamError, retry_in: float) -> None:
+        """The supervisor's business."""
+
+    def refused(self, error: StreamError) -> None:
+        """The supervisor's business."""
+
+
+@pytest.fixture
+def endpoint(broker: RabbitMQ, account: EaseeAccount) -> AmqpEndpoint:
+    """Return where the account's queue is."""
+    return AmqpEndpoint(
+        host=broker.host,
+        port=broker.port,
+        virtual_host="/",
+        username=account.amqp_username,
+        password=account.amqp_password,
+        queues=(account.queue,),
+        ssl_context=None,
+    )
+
+
+@asynccontextmanager
+async def running(
+    endpoint: AmqpEndpoint, on_delivery: Callable[[Delivery], None]
+) -> AsyncIterator[Observer]:
+    """Run a stream until the block ends."""
+    observer = Observer()
+    task = asyncio.create_task(AmqpStream(endpoint, on_delivery).run(observer))
+    try:
+        await wait_until(lambda: observer.backlog is not None, "the connection")
+        yield observer
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def fill(account: EaseeAccount, count: int) -> None:
+    """Let messages 0, 1, 2, … wait in the queue."""
+    for number in range(count):
+        await account.publish_raw("EH1.O.120", str(number).encode())
+
+
+async def test_acknowledgement_never_runs_ahead(
+    account: EaseeAccount, administrator: Administrator, endpoint: AmqpEndpoint
+) -> None:
+    """What is acknowledged out of turn waits for what came before it."""
+    await fill(account, 5)
+    held: dict[bytes, Delivery] = {}
+
+    async def unacknowledged() -> int:
+        # A round trip of our own channel: an acknowledgement sent before has arrived.
+        return (await administrator.queue_state(account.queue)).unacknowledged
+
+    async def settles_at(expected: int) -> bool:
+        for _ in range(200):
+            if await unacknowledged() == expected:
+                return True
+        return False
+
+    async with running(endpoint, lambda d: held.update({d.body: d})) as observer:
+        await wait_until(lambda: len(held) == 5, "five deliveries")
+        assert observer.backlog == 5
+        held[b"1"].ack()
+        held[b"2"].ack()
+        held[b"4"].ack()
+        assert not await settles_at(4)
+        assert await unacknowledged() == 5
+        held[b"0"].ack()
+        assert await settles_at(2)
+        held[b"3"].ack()
+        assert await settles_at(0)
+
+
+async def test_what_was_not_acknowledged_comes_again(
+    account: EaseeAccount, endpoint: AmqpEndpoint
+) -> None:
+    """A stream that ends with messages in its hands gives them back, marked as redelivered."""
+    await fill(account, 3)
+    first: list[Delivery] = []
+
+    def keep_the_last(delivery: Delivery) -> None:
+        first.append(delivery)
+        if delivery.body != b"2":
+            delivery.ack()
+
+    async with running(endpoint, keep_the_last):
+        await wait_until(lambda: len(first) == 3, "three deliveries")
+    again: list[Delivery] = []
+    async with running(endpoint, again.append):
+        await wait_until(lambda: bool(again), "the redelivery")
+    assert [(each.body, each.redelivered) for each in first] == [
+        (b"0", False),
+        (b"1", False),
+        (b"2", False),
+    ]
+    assert [(each.body, each.redelivered) for each in again] == [(b"2", True)]
+
+
+async def test_an_acknowledgement_on_the_way_out_is_sent(
+    account: EaseeAccount, administrator: Administrator, endpoint: AmqpEndpoint
+) -> None:
+    """Ending right after an acknowledgement does not undo it."""
+    await fill(account, 1)
+    held: list[Delivery] = []
+    async with running(endpoint, held.append):
+        await wait_until(lambda: bool(held), "the delivery")
+        held[0].ack()
+    seen = await administrator.queue_state(account.queue)
+    assert (seen.ready, seen.unacknowledged, seen.consumers) == (0, 0, 0)
+
+
+async def test_several_queues_on_one_connection(
+    account: EaseeAccount,
+    administrator: Administrator,
+    broker: RabbitMQ,
+    endpoint: AmqpEndpoint,
+) -> None:
+    """Queues are read side by side, their backlogs summed up."""
+    second = f"{account.queue}.second"
+    await administrator.create_queue(second, f"{second}.X")
+    await fill(account, 2)
+    await administrator.publish(f"{second}.X", "EH2.O.120", b"other", None)
+    both = replace(
+        endpoint,
+        username=broker.administrator_name,
+        password=broker.administrator_password,
+        queues=(account.queue, second),
+    )
+    seen: list[bytes] = []
+
+    def note(delivery: Delivery) -> None:
+        seen.append(delivery.body)
+        delivery.ack()
+
+    async with running(both, note) as observer:
+        await wait_until(lambda: len(seen) == 3, "three deliveries")
+    assert observer.backlog == 3
+    assert sorted(seen) == [b"0", b"1", b"other"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"password": "wrong"}, CredentialsRefusedError),
+        ({"virtual_host": "elsewhere"}, CredentialsRefusedError),
+        ({"queues": ("missing",)}, SourceGoneError),
+        ({"port": 9}, ConnectionFailedError),
+    ],
+)
+async def test_refusals_are_told_apart(
+    endpoint: AmqpEndpoint, change: dict[str, object], error: type[StreamError]
+) -> None:
+    """The form and the supervisor must know whose business a failure is."""
+    wrong = replace(endpoint, **change)  # type: ignore[arg-type]
+    with pytest.raises(error):
+        await probe(wrong)
+    with pytest.raises(error):
+        await AmqpStream(wrong, lambda delivery: delivery.ack()).run(Observer())
+
+
+async def test_queue_of_somebody_else(
+    account: EaseeAccount, administrator: Administrator, endpoint: AmqpEndpoint
+) -> None:
+    """A queue that exists but may not be read is a matter of credentials."""
+    await administrator.create_account("neighbour", "n", "Neighbour.Q", "Neighbour.X")
+    with pytest.raises(CredentialsRefusedError):
+        await AmqpStream(
+            replace(endpoint, queues=("Neighbour.Q",)), lambda delivery: delivery.ack()
+        ).run(Observer())
+
+
+async def test_dead_line_is_noticed_without_the_librarys_help(
+    endpoint: AmqpEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where even heartbeats tell nothing, the regular look at the queue does."""
+    monkeypatch.setattr(amqp, "WATCH_INTERVAL", 0.2)
+    monkeypatch.setattr(amqp, "PATIENCE", 0.5)
+    monkeypatch.setattr(amqp, "HEARTBEAT", 60)
+    async with Link(endpoint.host, endpoint.port) as link:
+        stream = AmqpStream(
+            replace(endpoint, port=link.port), lambda delivery: delivery.ack()
+        )
+        observer = Observer()
+        task = asyncio.create_task(stream.run(observer))
+        await wait_until(lambda: bool(observer.states), "the first look")
+        link.cut()
+        with pytest.raises(ConnectionFailedError, match="no sign of life"):
+            async with asyncio.timeout(10):
+                await task
+        link.drop()
+        link.restore()

@@ -1,0 +1,395 @@
+"""Losing the connection in every way there is, and coming back."""
+
+import asyncio
+from datetime import timedelta
+from functools import partial
+import logging
+import ssl
+
+import aio_pika
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.providers.easee import flow
+from custom_components.ev_streams.stream import amqp, supervisor
+from simulator.easee import EaseeAccount, EaseeCloud
+from simulator.network import Link
+from simulator.rabbitmq import Administrator, RabbitMQ
+
+from .helpers import (
+    add_account,
+    form,
+    open_form,
+    queue_is_empty,
+    state,
+    wait_for_number,
+    wait_for_state,
+    wait_live,
+    wait_until,
+)
+
+SERIAL = "EH000001"
+
+
+@pytest.fixture(autouse=True)
+def brisk_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry within moments: the pace is the supervisor's own test, the ways are ours."""
+    brisk = partial(supervisor.Backoff, initial=0.1, maximum=1)
+    monkeypatch.setattr(supervisor, "Backoff", brisk)
+
+
+async def wait_lost(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
+    """Wait until the stream says that it is not connected."""
+    await wait_for_state(hass, str(entry.unique_id), "connected", "off")
+
+
+def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the integration told the user at info level or above."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("custom_components.ev_streams")
+        and record.levelno >= logging.INFO
+    ]
+
+
+async def test_dropped_connection(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A connection that the broker drops comes back; one line tells each, nothing is lost."""
+    entry = await add_account(hass, cloud, account)
+    await account.publish(SERIAL, 120, 5.5)
+    await wait_for_number(hass, SERIAL, "total_power", 5.5)
+    caplog.clear()
+    for loss, power in enumerate((6.5, 7.5, 8.5), start=1):
+        while len(log_lines(caplog)) < 2 * loss - 1:
+            await administrator.close_connections(account.amqp_username)
+            await asyncio.sleep(0.01)
+        await account.publish(SERIAL, 120, power)
+        await wait_for_number(hass, SERIAL, "total_power", power)
+        await wait_live(hass, entry)
+    told = log_lines(caplog)
+    assert [line for line in told if "is disconnected" in line] == told[0::2]
+    assert [line for line in told if "is connected again" in line] == told[1::2]
+    assert len(told) == 6
+
+
+async def test_broker_restart(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    broker: RabbitMQ,
+    administrator: Administrator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A restarted broker is found again, with what it kept, after however many attempts."""
+    entry = await add_account(hass, cloud, account)
+    caplog.clear()
+    await asyncio.to_thread(broker.restart)
+    await wait_live(hass, entry)
+    await account.publish(SERIAL, 120, 4.5)
+    await wait_for_number(hass, SERIAL, "total_power", 4.5)
+    told = log_lines(caplog)
+    assert len(told) == 2
+    assert "is disconnected" in told[0]
+    assert "is connected again" in told[1]
+
+
+async def test_network_gone_and_back(
+    hass: HomeAssistant,
+    administrator: Administrator,
+    broker: RabbitMQ,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A line that goes silent without a word is noticed by its heartbeat, and recovered."""
+    monkeypatch.setattr(amqp, "HEARTBEAT", 1)
+    monkeypatch.setattr(amqp, "CONNECT_TIMEOUT", 2)
+    async with (
+        Link(broker.host, broker.port) as link,
+        EaseeCloud(administrator, amqp_port=link.port) as cloud,
+    ):
+        account = await cloud.add_account("a@example.com", "a", operator_id=501)
+        account.add_charger(SERIAL, name="Garage")
+        entry = await add_account(hass, cloud, account)
+        link.cut()
+        await account.publish(SERIAL, 120, 2.5)
+        await wait_lost(hass, entry)
+        link.restore()
+        await wait_for_number(hass, SERIAL, "total_power", 2.5)
+        await wait_live(hass, entry)
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_entities_outlast_the_grace_time_only(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """For a minute the last values stand; then they are unavailable until the stream is back."""
+    entry = await add_account(hass, cloud, account)
+    await account.publish(SERIAL, 120, 3.5)
+    await wait_for_number(hass, SERIAL, "total_power", 3.5)
+    await administrator.delete_queue(account.queue)
+    await wait_lost(hass, entry)
+    now = dt_util.utcnow()
+    async_fire_time_changed(hass, now + timedelta(seconds=55))
+    await hass.async_block_till_done()
+    assert state(hass, SERIAL, "total_power").state == "3.5"
+    async_fire_time_changed(hass, now + timedelta(seconds=61))
+    await hass.async_block_till_done()
+    for key in ("total_power", "max_charger_current", "charging_session"):
+        assert state(hass, SERIAL, key).state == "unavailable"
+    assert state(hass, str(entry.unique_id), "connected").state == "off"
+    await administrator.create_queue(account.queue, account.exchange)
+    await wait_for_number(hass, SERIAL, "total_power", 3.5)
+    assert state(hass, SERIAL, "max_charger_current").state != "unavailable"
+
+
+async def test_rotated_password(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+) -> None:
+    """A password that the vendor rotates is fetched anew, and nobody is asked."""
+    entry = await add_account(hass, cloud, account)
+    await account.rotate_amqp_password("rotated")
+    await account.publish(SERIAL, 120, 1.5)
+    await wait_for_number(hass, SERIAL, "total_power", 1.5)
+    await wait_live(hass, entry)
+    assert not hass.config_entries.flow.async_progress()
+
+
+async def test_refused_by_the_broker_for_good(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A password that fails even when fetched anew is the user's business, and tried no more."""
+    entry = await add_account(hass, cloud, account)
+    asked = len([r for r in cloud.requests if r.path.startswith("/api/streams/amqp")])
+    await administrator.set_password(account.amqp_username, "unknown to the API")
+    await administrator.close_connections(account.amqp_username)
+    await wait_until(
+        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
+    )
+    flows = hass.config_entries.flow.async_progress()
+    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
+    status = state(hass, str(entry.unique_id), "stream_status")
+    assert status.state == "credentials_refused"
+    again = [r for r in cloud.requests if r.path.startswith("/api/streams/amqp")]
+    assert len(again) == asked + 1
+
+
+async def test_refused_account(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """An account whose login fails is asked about; the answer brings the stream back."""
+    entry = await add_account(hass, cloud, account)
+    account.set_password("changed by its owner")
+    cloud.expire_tokens()
+    cloud.expire_refresh_tokens()
+    await account.rotate_amqp_password("rotated")
+    await wait_until(
+        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
+    )
+    (asked,) = hass.config_entries.flow.async_progress()
+    assert asked["context"]["source"] == SOURCE_REAUTH
+    await hass.config_entries.flow.async_configure(
+        asked["flow_id"],
+        {"username": account.username, "password": "changed by its owner"},
+    )
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+
+
+async def test_queue_gone(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A deleted queue is a repair issue with the cure, until the queue is there again."""
+    entry = await add_account(hass, cloud, account)
+    registry = ir.async_get(hass)
+    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
+    await administrator.delete_queue(account.queue)
+    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    raised = registry.async_get_issue(*issue)
+    assert raised is not None
+    assert raised.translation_key == "easee_source_gone"
+    assert raised.translation_placeholders == {
+        "account": entry.title,
+        "source": account.queue,
+    }
+    await administrator.create_queue(account.queue, account.exchange)
+    await wait_live(hass, entry)
+    assert registry.async_get_issue(*issue) is None
+    await account.publish(SERIAL, 120, 9.5)
+    await wait_for_number(hass, SERIAL, "total_power", 9.5)
+
+
+async def test_second_consumer(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    broker: RabbitMQ,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody else on the queue takes half of the messages: that must be said."""
+    monkeypatch.setattr(amqp, "WATCH_INTERVAL", 0.1)
+    entry = await add_account(hass, cloud, account)
+    registry = ir.async_get(hass)
+    issue = (DOMAIN, f"shared_source_{entry.entry_id}")
+    for _ in range(3):
+        await asyncio.sleep(0.1)
+        assert registry.async_get_issue(*issue) is None
+    intruder = await aio_pika.connect(
+        host=broker.host,
+        port=broker.port,
+        login=account.amqp_username,
+        password=account.amqp_password,
+    )
+    channel = await intruder.channel()
+    queue = await channel.get_queue(account.queue)
+    await queue.consume(lambda message: message.ack())
+    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await intruder.close()
+    await wait_until(lambda: registry.async_get_issue(*issue) is None, "its end")
+
+
+async def test_setup_waits_for_the_api(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """An API that is down at start-up delays the entry instead of failing it."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_unload(entry.entry_id)
+    cloud.fail_next("/api/accounts/login", status=503)
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=1))
+    await wait_until(lambda: entry.state is ConfigEntryState.LOADED, "the setup")
+    await wait_live(hass, entry)
+
+
+async def test_setup_asks_for_a_password_that_is_refused(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """A login refused at start-up is the user's business at once."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_unload(entry.entry_id)
+    account.set_password("changed")
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    (asked,) = hass.config_entries.flow.async_progress()
+    assert asked["context"]["source"] == SOURCE_REAUTH
+
+
+async def test_unload_leaves_no_consumer(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """Unloaded is unloaded: nobody eats from the queue, and what comes then waits there."""
+    entry = await add_account(hass, cloud, account)
+    assert (await administrator.queue_state(account.queue)).consumers == 1
+    await hass.config_entries.async_unload(entry.entry_id)
+    seen = await administrator.queue_state(account.queue)
+    assert seen.consumers == 0
+    await account.publish(SERIAL, 120, 6.25)
+    assert (await administrator.queue_state(account.queue)).ready == 1
+
+    await hass.config_entries.async_setup(entry.entry_id)
+    await wait_for_number(hass, SERIAL, "total_power", 6.25)
+    await wait_until(
+        lambda: entry.runtime_data.messages == 1, "the message that waited"
+    )
+    assert (await administrator.queue_state(account.queue)).consumers == 1
+
+
+async def test_reload_goes_on_where_it_was(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A reload in the middle of a busy stream loses no message and leaves one consumer."""
+    entry = await add_account(hass, cloud, account)
+    for number in range(100):
+        await account.publish(SERIAL, 120, number / 10, remember=False)
+        if number == 50:
+            await hass.config_entries.async_reload(entry.entry_id)
+    await wait_for_number(hass, SERIAL, "total_power", 9.9)
+    await queue_is_empty(administrator, account)
+    assert (await administrator.queue_state(account.queue)).consumers == 1
+
+
+async def test_removed_entry_leaves_nothing(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """Removing the entry closes the connection and takes its entities and issues along."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+    assert (await administrator.queue_state(account.queue)).consumers == 0
+    assert not [s for s in hass.states.async_all() if "ev_streams" in s.entity_id]
+    assert not [i for i in ir.async_get(hass).issues if i[0] == DOMAIN]
+
+
+async def test_tls_is_verified(
+    hass: HomeAssistant,
+    administrator: Administrator,
+    broker: RabbitMQ,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A broker whose certificate nobody vouches for is refused; a known one is used."""
+    async with EaseeCloud(administrator, tls=True) as cloud:
+        account = await cloud.add_account("a@example.com", "a", operator_id=502)
+        account.add_charger(SERIAL, name="Garage")
+        opened = await open_form(hass)
+        filled = form(cloud, account)
+        result = await hass.config_entries.flow.async_configure(
+            opened["flow_id"], filled
+        )
+        assert result["errors"] == {"base": "cannot_connect"}
+
+        trusting = await asyncio.to_thread(
+            ssl.create_default_context, cafile=broker.ca_file
+        )
+        monkeypatch.setattr(flow, "get_default_context", lambda: trusting)
+        entry = await add_account(hass, cloud, account)
+        await account.publish(SERIAL, 120, 8.25)
+        await wait_for_number(hass, SERIAL, "total_power", 8.25)
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_stopping_home_assistant_closes_the_stream(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """On the way down the connection is closed properly, not left to a heartbeat."""
+    await add_account(hass, cloud, account)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+    assert (await administrator.queue_state(account.queue)).consumers == 0
