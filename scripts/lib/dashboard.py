@@ -1,0 +1,211 @@
+"""The demo's dashboard: what a homeowner wants to see of chargers and their stream."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .home_assistant import HomeAssistant, InstanceError
+
+DOMAIN = "ev_streams"
+URL_PATH = "ev-streams"
+TITLE = "Charging"
+ICON = "mdi:ev-station"
+WIDE = {"grid_options": {"columns": 12}}
+
+type Card = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A device of the integration, and the ids of its enabled entities by key."""
+
+    device_id: str
+    identifier: str
+    name: str
+    entities: dict[str, str]
+
+
+async def devices(home_assistant: HomeAssistant) -> list[Device]:
+    """Return the integration's devices with their enabled entities, as the registries know them."""
+    entries = await home_assistant.command("config/entity_registry/list")
+    registered = await home_assistant.command("config/device_registry/list")
+    found = []
+    for device in registered:
+        for domain, identifier in device["identifiers"]:
+            if domain == DOMAIN:
+                entities = {
+                    entry["unique_id"].removeprefix(f"{identifier}_"): entry[
+                        "entity_id"
+                    ]
+                    for entry in entries
+                    if entry["device_id"] == device["id"]
+                    and entry["platform"] == DOMAIN
+                    and entry["disabled_by"] is None
+                }
+                name = device["name_by_user"] or device["name"]
+                found.append(
+                    Device(
+                        device_id=device["id"],
+                        identifier=identifier,
+                        name=name,
+                        entities=entities,
+                    )
+                )
+    return found
+
+
+def stream_of(found: list[Device]) -> Device:
+    """Return the device that stands for the account and its stream."""
+    for device in found:
+        if "stream_status" in device.entities:
+            return device
+    raise InstanceError("no device of the integration has a stream status")
+
+
+def chargers_of(found: list[Device]) -> list[Device]:
+    """Return the chargers by name."""
+    chargers = [device for device in found if "charger_op_mode" in device.entities]
+    return sorted(chargers, key=lambda charger: charger.name)
+
+
+async def install(home_assistant: HomeAssistant) -> None:
+    """Make the dashboard and let the user arrive there; make the energy preferences.
+
+    A dashboard that is there already is left as the user made it.
+    """
+    existing = await home_assistant.command("lovelace/dashboards/list")
+    if any(dashboard["url_path"] == URL_PATH for dashboard in existing):
+        return
+    found = await devices(home_assistant)
+    await home_assistant.command(
+        "lovelace/dashboards/create",
+        url_path=URL_PATH,
+        title=TITLE,
+        icon=ICON,
+        show_in_sidebar=True,
+        require_admin=False,
+        mode="storage",
+    )
+    config = build(chargers_of(found), stream_of(found))
+    await home_assistant.command(
+        "lovelace/config/save", url_path=URL_PATH, config=config
+    )
+    await home_assistant.command(
+        "frontend/set_system_data", key="core", value={"default_panel": URL_PATH}
+    )
+    await home_assistant.command(
+        "energy/save_prefs",
+        device_consumption=[
+            {
+                "stat_consumption": charger.entities["lifetime_energy"],
+                "stat_rate": charger.entities["total_power"],
+                "name": charger.name,
+            }
+            for charger in chargers_of(found)
+        ],
+    )
+
+
+def build(chargers: list[Device], stream: Device) -> dict[str, Any]:
+    """Return the configuration: a section for each charger, one for what happened."""
+    sections = [_charger_section(charger) for charger in chargers]
+    sections.append(_stream_section(chargers, stream))
+    view = {
+        "title": TITLE,
+        "type": "sections",
+        "icon": ICON,
+        "max_columns": len(sections),
+        "sections": sections,
+    }
+    return {"title": TITLE, "views": [view]}
+
+
+def _charger_section(charger: Device) -> Card:
+    now: dict[str, Card] = {
+        "charger_op_mode": {"name": "Status", "color": "primary"},
+        "total_power": {"name": "Power", "color": "amber"},
+        "session_energy": {"name": "This session", "color": "green"},
+        "lifetime_energy": {"name": "In total", "color": "green"},
+    }
+    sessions: dict[str, Card] = {
+        "charging_session_start": {"name": "Session start"},
+        "charging_session_stop": {"name": "Last stop"},
+        "charging_session_energy": {"name": "Last energy", "color": "green"},
+        "charging_session_duration": {"name": "Last duration"},
+    }
+    hardware: dict[str, Card] = {
+        "cable_locked": {"name": "Cable", "color": "primary"},
+        "temp_max": {"name": "Temperature"},
+    }
+    cards = [
+        _heading(charger.name, ICON, badge=charger.entities.get("connected_to_cloud")),
+        *_tiles(charger, now),
+        *_power_graph(charger),
+        _subheading("Sessions", "mdi:history"),
+        *_tiles(charger, sessions),
+        _subheading("Charger", "mdi:power-plug"),
+        *_tiles(charger, hardware),
+    ]
+    return {"type": "grid", "cards": cards}
+
+
+def _stream_section(chargers: list[Device], stream: Device) -> Card:
+    health: dict[str, Card] = {
+        "stream_status": {"name": "Status", "color": "primary"},
+        "backlog": {"name": "Backlog"},
+        "last_message": {"name": "Last message"},
+        "delivery_latency": {"name": "Delivery latency"},
+    }
+    newest: Card = {"state_content": ["event_type", "state"], **WIDE}
+    events = [charger.entities["charging_session"] for charger in chargers]
+    cards = [
+        _heading("Stream", "mdi:access-point", badge=stream.entities.get("connected")),
+        *_tiles(stream, health),
+        _subheading("Sessions", "mdi:car-electric"),
+        *(
+            card
+            for charger in chargers
+            for card in _tiles(
+                charger, {"charging_session": {"name": charger.name, **newest}}
+            )
+        ),
+        {
+            "type": "logbook",
+            "target": {"entity_id": events},
+            "hours_to_show": 24,
+            **WIDE,
+        },
+    ]
+    return {"type": "grid", "cards": cards}
+
+
+def _power_graph(charger: Device) -> Iterator[Card]:
+    if power := charger.entities.get("total_power"):
+        yield {
+            "type": "history-graph",
+            "entities": [{"entity": power, "name": "Power"}],
+            "hours_to_show": 0.5,
+            "min_y_axis": 0,
+            "fit_y_data": True,
+            **WIDE,
+        }
+
+
+def _heading(text: str, icon: str, *, badge: str | None) -> Card:
+    badges = [{"type": "entity", "entity": badge}] if badge else []
+    return {"type": "heading", "heading": text, "icon": icon, "badges": badges}
+
+
+def _subheading(text: str, icon: str) -> Card:
+    return {
+        "type": "heading",
+        "heading": text,
+        "icon": icon,
+        "heading_style": "subtitle",
+    }
+
+
+def _tiles(device: Device, wanted: dict[str, Card]) -> Iterator[Card]:
+    for key, options in wanted.items():
+        if entity := device.entities.get(key):
+            yield {"type": "tile", "entity": entity, **options}
