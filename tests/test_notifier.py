@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 
-from custom_components.ev_streams import notifier as notifier_module
 from custom_components.ev_streams.notifier import Notifier
 
 CHARGER, OTHER = "EH123456", "EH654321"
@@ -16,8 +15,7 @@ PERIOD = 0.01
 
 
 @pytest.fixture
-def notifier(monkeypatch: pytest.MonkeyPatch) -> Iterator[Notifier]:
-    monkeypatch.setattr(notifier_module, "THROTTLE", PERIOD)
+def notifier() -> Iterator[Notifier]:
     notifier = Notifier()
     yield notifier
     notifier.close()
@@ -154,7 +152,7 @@ async def test_of_a_burst_the_first_and_the_last_are_shown(notifier: Notifier) -
 
     notifier.listen(CHARGER, POWER, show)
     for value in range(1, 6):  # noqa: B007 (the listener reads it)
-        notifier.notify_gently(CHARGER, POWER)
+        notifier.notify_gently(CHARGER, POWER, PERIOD)
     assert shown == [1]
     async with asyncio.timeout(10):
         await shown_twice.wait()
@@ -163,10 +161,10 @@ async def test_of_a_burst_the_first_and_the_last_are_shown(notifier: Notifier) -
 
 async def test_a_single_value_is_shown_once(notifier: Notifier) -> None:
     calls = calls_of(notifier, (CHARGER, POWER))
-    notifier.notify_gently(CHARGER, POWER)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
     await asyncio.sleep(2 * PERIOD)
     assert calls == [(CHARGER, POWER)]
-    notifier.notify_gently(CHARGER, POWER)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
     assert calls == [(CHARGER, POWER)] * 2
 
 
@@ -178,12 +176,12 @@ async def test_what_follows_a_burst_is_held_back_too(notifier: Notifier) -> None
     def listener() -> None:
         calls.append("called")
         if len(calls) == 2:
-            notifier.notify_gently(CHARGER, POWER)
+            notifier.notify_gently(CHARGER, POWER, PERIOD)
             held_back.set()
 
     notifier.listen(CHARGER, POWER, listener)
-    notifier.notify_gently(CHARGER, POWER)
-    notifier.notify_gently(CHARGER, POWER)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
     async with asyncio.timeout(10):
         await held_back.wait()
     assert calls == ["called"] * 2
@@ -193,21 +191,21 @@ async def test_one_key_does_not_hold_back_another(notifier: Notifier) -> None:
     slots = [(CHARGER, POWER), (CHARGER, ENERGY), (OTHER, POWER)]
     calls = calls_of(notifier, *slots)
     for slot in slots * 2:
-        notifier.notify_gently(*slot)
+        notifier.notify_gently(*slot, PERIOD)
     assert calls == slots
 
 
 async def test_what_is_urgent_is_not_held_back(notifier: Notifier) -> None:
     calls = calls_of(notifier, (CHARGER, POWER))
-    notifier.notify_gently(CHARGER, POWER)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
     notifier.notify(CHARGER, POWER)
     assert calls == [(CHARGER, POWER)] * 2
 
 
 async def test_nothing_comes_after_close(notifier: Notifier) -> None:
     calls = calls_of(notifier, (CHARGER, POWER))
-    notifier.notify_gently(CHARGER, POWER)
-    notifier.notify_gently(CHARGER, POWER)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
+    notifier.notify_gently(CHARGER, POWER, PERIOD)
     notifier.close()
     await asyncio.sleep(2 * PERIOD)
     assert calls == [(CHARGER, POWER)]

@@ -31,6 +31,9 @@ _LOGGER = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = timedelta(hours=1)
 REPLAYED_AFTER = timedelta(minutes=5)
+# Seconds between states of what changes with every message.
+VITALS_PERIOD = 60.0
+COUNTDOWN_PERIOD = 1.0
 # Kinds of unknown things are the vendor's, their number is not ours to trust.
 UNKNOWN_KINDS = 200
 
@@ -226,21 +229,25 @@ class EvStreamsCoordinator:
             return
         if self.connection.backlog.is_live:
             self.delivery_latency = max(timedelta(0), now - arrived_at)
-            self.notifier.notify_gently(self.inventory.account_id, KEY_DELIVERY_LATENCY)
+            self.notifier.notify_gently(
+                self.inventory.account_id, KEY_DELIVERY_LATENCY, VITALS_PERIOD
+            )
         for update in message.updates:
             if isinstance(update, Reading):
                 latency = arrived_at - update.measured_at
                 self.upload_latency[update.device_id] = latency
-                self.notifier.notify_gently(update.device_id, KEY_UPLOAD_LATENCY)
+                self.notifier.notify_gently(
+                    update.device_id, KEY_UPLOAD_LATENCY, VITALS_PERIOD
+                )
 
     def _progressed(self, arrived_at: datetime | None, now: datetime) -> None:
         """Count the message off the backlog and show how far the replay is."""
         account_id, backlog = self.inventory.account_id, self.connection.backlog
         was_live = backlog.is_live
         backlog.consumed(arrived_at, now)
-        self.notifier.notify_gently(account_id, KEY_LAST_MESSAGE)
+        self.notifier.notify_gently(account_id, KEY_LAST_MESSAGE, VITALS_PERIOD)
         if not was_live:
-            self.notifier.notify_gently(account_id, KEY_BACKLOG)
+            self.notifier.notify_gently(account_id, KEY_BACKLOG, COUNTDOWN_PERIOD)
             if backlog.is_live:
                 self.notifier.notify(account_id, KEY_STATUS)
                 self.notifier.notify(account_id, KEY_BACKLOG)

@@ -10,8 +10,6 @@ type Key = tuple[str, str]
 
 _LOGGER = logging.getLogger(__name__)
 
-THROTTLE = 10.0
-
 
 class Notifier:
     """Listeners by (device, key); everything happens on the event loop."""
@@ -57,8 +55,8 @@ class Notifier:
         for key in tuple(self._listeners):
             self.notify(*key)
 
-    def notify_gently(self, device_id: str, key: str) -> None:
-        """Call the listeners now, but for one key no more often than every 10 seconds.
+    def notify_gently(self, device_id: str, key: str, period: float) -> None:
+        """Call the listeners now, but for one key no more often than every `period` seconds.
 
         For values that change with every message and would fill the recorder.
         """
@@ -67,7 +65,7 @@ class Notifier:
             self._due.add(slot)
             return
         self._throttled[slot] = asyncio.get_running_loop().call_later(
-            THROTTLE, self._release, slot
+            period, self._release, slot, period
         )
         self.notify(device_id, key)
 
@@ -78,8 +76,8 @@ class Notifier:
         self._throttled.clear()
         self._due.clear()
 
-    def _release(self, slot: Key) -> None:
+    def _release(self, slot: Key, period: float) -> None:
         del self._throttled[slot]
         if slot in self._due:
             self._due.remove(slot)
-            self.notify_gently(*slot)
+            self.notify_gently(*slot, period)

@@ -42,7 +42,11 @@ class StreamSensorDescription(SensorEntityDescription):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionSensorDescription(SensorEntityDescription):
-    """A sensor of a device's last charging session; `of_stopped` leaves a running one out."""
+    """A sensor of a device's last charging session.
+
+    `of_stopped` keeps showing the last one that came to its end while another
+    runs; the start is that of the newest session, running or not.
+    """
 
     value_fn: Callable[[Session], EntityValue]
     of_stopped: bool = True
