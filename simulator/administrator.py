@@ -112,6 +112,16 @@ class Administrator:
             f"{binary(username)}, {_ACTOR})"
         )
 
+    async def limit_connections(self, limit: int | None) -> None:
+        """Let the broker take so many connections in all; None lifts the limit."""
+        if limit is None:
+            await self._evaluate(f"ok = rabbit_vhost_limit:clear({_VHOST}, {_ACTOR})")
+        else:
+            await self._evaluate(
+                f"ok = rabbit_vhost_limit:set({_VHOST},"
+                f" [{{{binary('max-connections')}, {limit}}}], {_ACTOR})"
+            )
+
     async def create_queue(self, queue: str, exchange: str) -> None:
         """Declare a durable classic queue, bound with `#` to a topic exchange."""
         channel = await self._open_channel()

@@ -13,7 +13,7 @@ from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
 from .stream.backlog import Backlog
-from .stream.errors import SourceGoneError, StreamError
+from .stream.errors import SourceGoneError, SourceSharedError, StreamError
 from .stream.supervisor import SourceState, StreamObserver
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class ConnectionMonitor(StreamObserver):
         self,
         hass: HomeAssistant,
         entry: ConfigEntry,
+        provider: str,
         grace: timedelta,
         *,
         on_change: Callable[[], None],
@@ -54,6 +55,7 @@ class ConnectionMonitor(StreamObserver):
         self.last_error: str | None = None
         self._hass = hass
         self._entry = entry
+        self._provider = provider
         self._grace = grace
         self._on_change = on_change
         self._on_available = on_available
@@ -115,6 +117,8 @@ class ConnectionMonitor(StreamObserver):
         self.retries += 1
         if isinstance(error, SourceGoneError):
             self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=error.source)
+        elif isinstance(error, SourceSharedError):
+            self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
 
     @override
     def refused(self, error: StreamError) -> None:
@@ -122,10 +126,8 @@ class ConnectionMonitor(StreamObserver):
         self._entry.async_start_reauth(self._hass)
 
     def close(self) -> None:
-        """Stop the clock and take the repairs back: they speak of a running stream."""
+        """Stop the clock. Repairs stay: one that is ignored must outlast a reload."""
         self._end_grace()
-        self._clear(ISSUE_SOURCE_GONE)
-        self._clear(ISSUE_SHARED_SOURCE)
 
     def _disconnected(self, status: StreamStatus, error: StreamError) -> None:
         self._is_connected = False
@@ -165,14 +167,13 @@ class ConnectionMonitor(StreamObserver):
         self, issue: str, severity: ir.IssueSeverity, **placeholders: str
     ) -> None:
         """Raise a repair issue; the translation is the provider's, it knows the cure."""
-        provider = self._entry.runtime_data.provider.key
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             f"{issue}_{self._entry.entry_id}",
             is_fixable=False,
             severity=severity,
-            translation_key=f"{provider}_{issue}",
+            translation_key=f"{self._provider}_{issue}",
             translation_placeholders={"account": self._entry.title, **placeholders},
         )
 

@@ -19,12 +19,10 @@ class EvStreamsSensorDescription(SensorEntityDescription):
     """A sensor of one ledger key.
 
     `is_telemetry` values are unavailable while the device itself is offline,
-    settings are not. `restarts_with_session` marks a total that begins anew
-    with each charging session.
+    settings are not.
     """
 
     is_telemetry: bool = False
-    restarts_with_session: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +54,15 @@ class Account(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a live try of the form's data found."""
+    """What a live try of the form's data found, and what the entry is to keep of them.
+
+    `account_id` is unique among the provider's accounts. The title names the
+    account's device, so that nothing personal belongs into it.
+    """
 
     account_id: str
     title: str
+    data: Mapping[str, Any]
     devices: tuple[DeviceRecord, ...] = ()
 
 

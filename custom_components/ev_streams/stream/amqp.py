@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 import logging
-from ssl import SSLContext, SSLError
+from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import Any, Final
 
 import aio_pika
@@ -30,9 +30,12 @@ from pamqp.commands import Basic
 
 from .delivery import Delivery, DeliveryHandler
 from .errors import (
+    AccessClosedError,
+    CertificateRefusedError,
     ConnectionFailedError,
     CredentialsRefusedError,
     SourceGoneError,
+    SourceSharedError,
     StreamError,
 )
 from .supervisor import SourceState, StreamObserver
@@ -44,9 +47,12 @@ HEARTBEAT: Final = 15
 PREFETCH: Final = 500
 WATCH_INTERVAL: Final = 60.0
 
+# RabbitMQ's words for a queue that another consumer keeps for itself.
+EXCLUSIVE: Final = "exclusive use"
+
 # The library logs a traceback for every lost connection. The supervisor reports
 # each loss once and calmly; whoever wants the details sets a level of their own.
-for _name in ("aiormq", "aio_pika"):
+for _name in ("aiormq.connection", "aiormq.channel"):
     if (_library := logging.getLogger(_name)).level == logging.NOTSET:
         _library.setLevel(logging.CRITICAL)
 
@@ -222,12 +228,10 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
     except (ProbableAuthenticationError, AuthenticationError) as err:
         raise CredentialsRefusedError("the broker refused the credentials") from err
     except InvalidFrameError as err:
-        # So the library reports a broker that closes instead of opening a virtual
-        # host: it is missing, not ours to enter, or full.
+        # So the library reports a broker that closes instead of opening the virtual
+        # host: it is missing, not ours, full or down. The code itself is not told.
         if "Connection.Close" in str(err):
-            raise CredentialsRefusedError(
-                "the broker refused the virtual host"
-            ) from err
+            raise AccessClosedError("the broker closed the virtual host") from err
         raise
 
 
@@ -250,9 +254,13 @@ def _library_errors() -> Iterator[None]:
 def _translated(error: BaseException) -> StreamError:
     """Tell what a library error means; the text names kinds and codes, never a secret."""
     if isinstance(error, ChannelAccessRefused):
+        if EXCLUSIVE in str(error):
+            return SourceSharedError("somebody else reads the queue exclusively")
         return CredentialsRefusedError("the broker refused access to the queue")
     if isinstance(error, TimeoutError):
         return ConnectionFailedError("no answer in time")
+    if isinstance(error.__cause__, SSLCertVerificationError):
+        return CertificateRefusedError(f"bad certificate: {error.__cause__.reason}")
     cause = error.__cause__ if isinstance(error.__cause__, SSLError) else error
     return ConnectionFailedError(f"{type(cause).__name__}: {cause}")
 

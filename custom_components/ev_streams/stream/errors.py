@@ -22,6 +22,18 @@ class ConnectionFailedError(StreamError):
         self.retry_after = retry_after
 
 
+class CertificateRefusedError(ConnectionFailedError):
+    """Nobody vouches for the certificate of the other side."""
+
+    form_error = "bad_certificate"
+
+
+class AccessClosedError(ConnectionFailedError):
+    """The broker closed the door after the login: wrong in a form, maybe passing in a stream."""
+
+    form_error = "invalid_auth"
+
+
 class CredentialsRefusedError(StreamError):
     """The stream refused its credentials; fresh ones may work where a provider has such."""
 
@@ -43,3 +55,7 @@ class SourceGoneError(StreamError):
         """`source` is the name of the missing queue or topic."""
         super().__init__("the queue or topic does not exist")
         self.source = source
+
+
+class SourceSharedError(ConnectionFailedError):
+    """Somebody else reads the queue and lets nobody in besides."""

@@ -6,11 +6,15 @@ from ssl import SSLContext
 from ...model import BadInputError, DeviceRecord, Message, Update
 from ...stream.amqp import AmqpEndpoint, AmqpStream
 from ...stream.delivery import Delivery, DeliveryHandler
+from ...stream.errors import ConnectionFailedError
 from ...stream.supervisor import Stream
 from . import decode
-from .api import EaseeClient, StreamDetails
+from .api import EaseeClient, NotAnIntegrationAccountError, StreamDetails
 from .enums import PRODUCT
 from .observations import OBSERVATIONS, integer, text
+
+REFUSALS_BELIEVED = 3
+REFUSAL_RETRY = 300.0
 
 
 class EaseeAccount:
@@ -21,6 +25,7 @@ class EaseeAccount:
         self._client = client
         self._tls = tls
         self._details: StreamDetails | None = None
+        self._refusals = 0
 
     async def start(self) -> None:
         """Log in and learn where the stream is; raises StreamError."""
@@ -33,8 +38,26 @@ class EaseeAccount:
     async def open_stream(self, renew: bool, on_delivery: DeliveryHandler) -> Stream:
         """Make the next connection; `renew` asks the vendor again, the password may have rotated."""
         if renew or self._details is None:
-            self._details = await self._client.stream_details()
+            self._details = await self._renewed_details()
         return AmqpStream(endpoint(self._details, self._tls), on_delivery)
+
+    async def _renewed_details(self) -> StreamDetails:
+        """Ask again; an account that has worked is given up only after several refusals.
+
+        What the refusal looks like is not documented, so a single one may be a
+        passing fault of the API.
+        """
+        try:
+            details = await self._client.stream_details()
+        except NotAnIntegrationAccountError as err:
+            self._refusals += 1
+            if self._refusals >= REFUSALS_BELIEVED:
+                raise
+            raise ConnectionFailedError(
+                "the API refused the stream's details", retry_after=REFUSAL_RETRY
+            ) from err
+        self._refusals = 0
+        return details
 
     def decode(self, delivery: Delivery) -> Message:
         """Decode one delivery; raises BadInputError."""

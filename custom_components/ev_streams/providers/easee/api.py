@@ -7,16 +7,24 @@ Every failure is a StreamError; none carries a secret.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from ipaddress import ip_address
+import math
 from time import monotonic, time
 from typing import Any, Final
 
 import aiohttp
+from yarl import URL
 
 from ...model import BadInputError
-from ...stream.errors import AccountRefusedError, ConnectionFailedError
+from ...stream.errors import (
+    AccountRefusedError,
+    CertificateRefusedError,
+    ConnectionFailedError,
+)
 from .observations import text
 
 DEFAULT_API_URL: Final = "https://api.easee.com"
@@ -25,6 +33,8 @@ REQUEST_TIMEOUT: Final = 30
 OBSERVATION_CALLS: Final = 90
 OBSERVATION_PERIOD: Final = 300.0
 DEFAULT_RETRY_AFTER: Final = 60.0
+SHORTEST_RETRY_AFTER: Final = 1.0
+ATTEMPTS: Final = 3
 # A token is renewed this long before it ends, or at half its life if that is shorter.
 RENEW_BEFORE: Final = 600.0
 
@@ -34,6 +44,12 @@ REFUSALS: Final = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
 }
+
+
+class InsecureAddressError(ConnectionFailedError):
+    """The API address would send the password in clear over a network."""
+
+    form_error = "insecure_address"
 
 
 class NotAnIntegrationAccountError(AccountRefusedError):
@@ -87,6 +103,7 @@ class EaseeClient:
         self._username = username
         self._password = password
         self._url = api_url.rstrip("/")
+        self._is_secure = _is_secure(api_url)
         self._patience = patience
         self._tokens: _Tokens | None = None
         self._login_lock = asyncio.Lock()
@@ -130,7 +147,7 @@ class EaseeClient:
         return [
             charger
             for charger in answer
-            if isinstance(charger, dict) and charger.get("id")
+            if isinstance(charger, dict) and isinstance(charger.get("id"), str)
         ]
 
     async def observations(
@@ -203,8 +220,10 @@ class EaseeClient:
         self, method: str, path: str, *, token: str | None = None, json: object = None
     ) -> tuple[int, Any]:
         """Make one call, waiting as a 429 asks; returns the status and the decoded body."""
+        if not self._is_secure:
+            raise InsecureAddressError("the API address is not https")
         deadline = monotonic() + self._patience
-        while True:
+        for _ in range(ATTEMPTS):
             await self._wait_while_blocked(deadline)
             status, answer, retry_after = await self._send_once(
                 method, path, token, json
@@ -212,6 +231,7 @@ class EaseeClient:
             if status != HTTPStatus.TOO_MANY_REQUESTS:
                 return status, answer
             self._blocked_until = monotonic() + retry_after
+        raise ConnectionFailedError("the API asks to wait", retry_after=retry_after)
 
     async def _wait_while_blocked(self, deadline: float) -> None:
         if self._blocked_until > deadline:
@@ -232,6 +252,8 @@ class EaseeClient:
                 f"{self._url}{path}",
                 json=json,
                 headers=headers,
+                # A redirect could lead the token anywhere.
+                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT),
             ) as response:
                 answer = await response.json(content_type=None) if response.ok else None
@@ -242,6 +264,8 @@ class EaseeClient:
                 )
         except TimeoutError as err:
             raise ConnectionFailedError("the API gave no answer in time") from err
+        except aiohttp.ClientConnectorCertificateError as err:
+            raise CertificateRefusedError("the API has a bad certificate") from err
         except aiohttp.ClientError as err:
             raise ConnectionFailedError(
                 f"the API cannot be reached: {type(err).__name__}"
@@ -253,7 +277,7 @@ class EaseeClient:
 
 
 def _ok(status: int, answer: object) -> object:
-    if status >= HTTPStatus.BAD_REQUEST:
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         raise ConnectionFailedError(f"the API answered {status}")
     return answer
 
@@ -277,14 +301,26 @@ def _tokens(answer: object) -> _Tokens:
 
 
 def _retry_after(header: str | None) -> float:
-    """Read seconds or a date, as HTTP allows both."""
-    if header is None:
-        return DEFAULT_RETRY_AFTER
+    """Read seconds or a date, as HTTP allows both; never so short that calls would spin."""
+    seconds = DEFAULT_RETRY_AFTER
+    if header is not None:
+        try:
+            seconds = float(header)
+        except ValueError:
+            with suppress(ValueError):
+                seconds = parsedate_to_datetime(header).timestamp() - time()
+    if not math.isfinite(seconds):
+        seconds = DEFAULT_RETRY_AFTER
+    return max(SHORTEST_RETRY_AFTER, seconds)
+
+
+def _is_secure(address: str) -> bool:
+    """Whether the password may be sent there: by https, or not over a network at all."""
     try:
-        return max(0.0, float(header))
+        url = URL(address)
+        return url.scheme == "https" or (
+            url.host is not None
+            and (url.host == "localhost" or ip_address(url.host).is_loopback)
+        )
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time())
-    except ValueError:
-        return DEFAULT_RETRY_AFTER
+        return False

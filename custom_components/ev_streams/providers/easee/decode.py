@@ -196,9 +196,11 @@ def _signed_session(
         arrived_at=arrived_at,
     )
     try:
-        return received, _session(serial, CHARGING_SESSION, raw, arrived_at)
+        session = _session(serial, CHARGING_SESSION, raw, arrived_at)
     except BadInputError:
         return (received,)
+    # Without its energy the document would only fire a poorer event than 129 does.
+    return (received,) if session.energy is None else (received, session)
 
 
 def _session_energy(members: Mapping[str, object]) -> float | None:

@@ -108,10 +108,9 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
         translation_key="session_energy",
         device_class=SensorDeviceClass.ENERGY,
         native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        state_class=SensorStateClass.TOTAL,
+        state_class=SensorStateClass.TOTAL_INCREASING,
         suggested_display_precision=2,
         is_telemetry=True,
-        restarts_with_session=True,
     ),
     EvStreamsSensorDescription(
         key="lifetime_energy",

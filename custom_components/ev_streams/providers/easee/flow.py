@@ -74,7 +74,8 @@ class EaseeForm(ProviderForm):
         account = EaseeAccount(client, get_default_context())
         return Trial(
             account_id=details.queue_name,
-            title=f"Easee {data[CONF_USERNAME]}",
+            title=f"Easee {_operator(details.queue_name)}",
+            data=data,
             devices=tuple(await account.inventory()),
         )
 
@@ -82,6 +83,11 @@ class EaseeForm(ProviderForm):
 def create_account(hass: HomeAssistant, data: Mapping[str, Any]) -> EaseeAccount:
     """Return the account of an entry's data."""
     return EaseeAccount(_client(hass, data), get_default_context())
+
+
+def _operator(queue_name: str) -> str:
+    """Name the account without its login, which would end in entity ids and logs."""
+    return queue_name.removesuffix(".Q").replace("_", " ")
 
 
 def _client(
