@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -16,7 +17,15 @@ from .connection import ConnectionMonitor
 from .const import CONF_GRACE_TIME, DEFAULT_GRACE_TIME
 from .inventory import Inventory
 from .ledger import Ledger, Verdict
-from .model import BadInputError, DeviceRecord, Message, Reading, SessionChange, Update
+from .model import (
+    BadInputError,
+    DeviceRecord,
+    Message,
+    Reading,
+    SessionChange,
+    SessionPhase,
+    Update,
+)
 from .notifier import Notifier
 from .providers.base import Account, Provider
 from .refresh import Refresher
@@ -63,6 +72,7 @@ class EvStreamsCoordinator:
         self.refusals = Refusals()
         self.notifier = Notifier()
         self.inventory = Inventory(hass, entry, provider)
+        self.inventory.remove_deselected()
         self.inventory.update(list(devices))
         self.unknown: Counter[str] = Counter()
         self.not_followed = 0
@@ -75,6 +85,7 @@ class EvStreamsCoordinator:
         self.connection = ConnectionMonitor(
             hass,
             entry,
+            provider.key,
             timedelta(seconds=grace),
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
@@ -88,7 +99,7 @@ class EvStreamsCoordinator:
             account,
             self.inventory,
             take=self._take_snapshot,
-            route=self._route_parked,
+            unparked=self._unparked,
             listed=self._listed,
             refused=partial(entry.async_start_reauth, hass),
         )
@@ -123,7 +134,6 @@ class EvStreamsCoordinator:
             self._stop_interval = None
         self.notifier.close()
         self.connection.close()
-        self.inventory.close()
 
     def device_available(self, device_id: str, *, is_telemetry: bool) -> bool:
         """Whether a value of the device can be trusted now; settings outlast an offline device."""
@@ -147,98 +157,116 @@ class EvStreamsCoordinator:
 
     @callback
     def handle(self, delivery: Delivery) -> None:
-        """Take one delivery; it is acknowledged whatever is in it."""
+        """Take one delivery; it is settled whatever is in it."""
         now = dt_util.utcnow()
         self.messages += 1
         self.redelivered += delivery.redelivered
         self.last_message = now
         arrived_at = None
-        try:
+        with self._accounted(delivery, now):
             message = self._account.decode(delivery)
             arrived_at = message.arrived_at
-            parked = self._route(message, delivery, now)
+            self._route(message, delivery, now)
+        self._progressed(arrived_at, now)
+
+    @contextmanager
+    def _accounted(self, delivery: Delivery, now: datetime) -> Iterator[None]:
+        """Settle a delivery that cannot be taken: whatever it was, the next must not pay."""
+        try:
+            yield
         except BadInputError as err:
-            parked = False
             if self.refusals.add(delivery, err.reason, now):
                 _LOGGER.warning(
                     "A message that cannot be decoded is left out: %s", err.reason
                 )
+            self._settle(delivery)
         except Exception:
-            # Whatever it was, the next message must not pay for it.
-            parked = False
             if self.refusals.add(delivery, "internal_error", now):
                 _LOGGER.exception("A message could not be handled and is left out")
-        if not parked:
-            delivery.ack()
-        self._progressed(arrived_at, now)
+            self._settle(delivery)
 
-    def _route(self, message: Message, delivery: Delivery, now: datetime) -> bool:
-        """Apply the message if its device is followed; True where it has to wait."""
+    def _route(self, message: Message, delivery: Delivery, now: datetime) -> None:
+        """Apply the message if its device is followed, or let it wait if that is not known."""
         if message.unknown is not None and (
             message.unknown in self.unknown or len(self.unknown) < UNKNOWN_KINDS
         ):
             self.unknown[message.unknown] += 1
         device_id = message.device_id
-        if device_id is None:
-            return False
-        if not self.inventory.is_followed(device_id):
-            parked = self._refresher.park(message, delivery)
-            self.not_followed += not parked
-            return parked
-        for update in message.updates:
-            self._apply(update, now)
-        self._note_latency(message, now)
-        return False
+        if (
+            device_id is None
+            or self.inventory.is_followed(device_id)
+            or not self._refresher.park(message, delivery)
+        ):
+            self._take_message(message, delivery, now)
 
-    def _route_parked(self, message: Message) -> None:
-        """Apply a message that waited for the account's list, if its device is followed now."""
-        if not self.inventory.is_followed(message.device_id or ""):
-            self.not_followed += 1
-            return
+    def _unparked(self, message: Message, delivery: Delivery) -> None:
+        """Take a message that waited until the account's list was known."""
         now = dt_util.utcnow()
-        for update in message.updates:
-            self._apply(update, now)
+        with self._accounted(delivery, now):
+            self._take_message(message, delivery, now)
+
+    def _take_message(
+        self, message: Message, delivery: Delivery, now: datetime
+    ) -> None:
+        if message.device_id and not self.inventory.is_followed(message.device_id):
+            self.not_followed += 1
+        else:
+            self._note_delivery_latency(message, now)
+            for update in message.updates:
+                self._apply(update, now)
+        self._settle(delivery)
+
+    def _settle(self, delivery: Delivery) -> None:
+        """Acknowledge: everything that the message was to do is done."""
+        delivery.ack()
 
     def _apply(self, update: Update, now: datetime) -> None:
         if isinstance(update, SessionChange):
             if self.ledger.announce_session(update):
                 self._announce(update, now)
+            self.notifier.notify(update.device_id, KEY_SESSION)
         elif self.ledger.apply(update, now) is Verdict.NEW:
             self._reading_changed(update)
 
     def _reading_changed(self, reading: Reading) -> None:
         device_id, key = reading.device_id, reading.key
         self.notifier.notify(device_id, key)
+        self._note_upload_latency(device_id, key)
         if key == self.provider.online_key:
             self.notifier.notify_device(device_id)
         if key == self.provider.firmware_key:
             self.inventory.set_firmware(device_id, str(reading.value))
 
     def _announce(self, change: SessionChange, now: datetime) -> None:
+        """Tell the event entity; a start after its own stop is history, however fresh."""
         happened_at = change.happened_at
-        replayed = not self.connection.backlog.is_live or (
-            happened_at is not None and now - happened_at > REPLAYED_AFTER
+        session = self.ledger.session(change.device_id, change.session_id)
+        is_late_start = (
+            change.phase is SessionPhase.STARTED
+            and session is not None
+            and session.stopped_at is not None
         )
-        self.notifier.notify(change.device_id, KEY_SESSION)
+        replayed = (
+            is_late_start
+            or not self.connection.backlog.is_live
+            or (happened_at is not None and now - happened_at > REPLAYED_AFTER)
+        )
         for listener in self._session_listeners[change.device_id]:
             listener(change, replayed)
 
-    def _note_latency(self, message: Message, now: datetime) -> None:
-        arrived_at = message.arrived_at
-        if arrived_at is None:
-            return
-        if self.connection.backlog.is_live:
-            self.delivery_latency = max(timedelta(0), now - arrived_at)
+    def _note_delivery_latency(self, message: Message, now: datetime) -> None:
+        if message.arrived_at is not None and self.connection.backlog.is_live:
+            self.delivery_latency = max(timedelta(0), now - message.arrived_at)
             self.notifier.notify_gently(
                 self.inventory.account_id, KEY_DELIVERY_LATENCY, VITALS_PERIOD
             )
-        for update in message.updates:
-            if isinstance(update, Reading):
-                latency = arrived_at - update.measured_at
-                self.upload_latency[update.device_id] = latency
-                self.notifier.notify_gently(
-                    update.device_id, KEY_UPLOAD_LATENCY, VITALS_PERIOD
-                )
+
+    def _note_upload_latency(self, device_id: str, key: str) -> None:
+        """Tell by the reading as it is held: there a device's wrong clock is corrected."""
+        held = self.ledger.reading(device_id, key)
+        if held is not None and held.arrived_at is not None:
+            self.upload_latency[device_id] = held.arrived_at - held.measured_at
+            self.notifier.notify_gently(device_id, KEY_UPLOAD_LATENCY, VITALS_PERIOD)
 
     def _progressed(self, arrived_at: datetime | None, now: datetime) -> None:
         """Count the message off the backlog and show how far the replay is."""
