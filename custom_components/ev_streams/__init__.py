@@ -4,6 +4,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntry
 
 from .const import CONF_PROVIDER, DOMAIN
@@ -44,11 +45,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
-    """Take the entities away, then close the stream."""
+    """Close the stream while there is still somebody to hear of its last messages."""
+    await entry.runtime_data.stop()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        await entry.runtime_data.stop()
+    if not unloaded:
+        entry.runtime_data.start()
     return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
+    """Take the entry's repair issues along."""
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN and issue_id.endswith(f"_{entry.entry_id}"):
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 async def async_remove_config_entry_device(
@@ -58,7 +67,9 @@ async def async_remove_config_entry_device(
     if entry.state is not ConfigEntryState.LOADED:
         return False
     inventory = entry.runtime_data.inventory
-    return not any(
-        domain == DOMAIN and inventory.is_listed(device_id)
-        for domain, device_id in device.identifiers
-    )
+    device_ids = {each for domain, each in device.identifiers if domain == DOMAIN}
+    if any(inventory.is_listed(device_id) for device_id in device_ids):
+        return False
+    for device_id in device_ids:
+        inventory.forget(device_id)
+    return True

@@ -11,7 +11,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import KEY_CONNECTED, EvStreamsConfigEntry, EvStreamsCoordinator
+from .coordinator import KEY_CONNECTED, EvStreamsConfigEntry
 from .entity import EntityValue, ReadingEntity, StreamEntity
 from .model import DeviceRecord
 from .providers.base import EvStreamsBinarySensorDescription
@@ -50,16 +50,6 @@ class ReadingBinarySensor(ReadingEntity, BinarySensorEntity):
     """Shows one yes-or-no reading of a device."""
 
     entity_description: EvStreamsBinarySensorDescription
-
-    def __init__(
-        self,
-        coordinator: EvStreamsCoordinator,
-        device_id: str,
-        description: EvStreamsBinarySensorDescription,
-    ) -> None:
-        """Follow the description's key."""
-        super().__init__(coordinator, device_id, description)
-        self._is_telemetry = description.is_telemetry
 
     @override
     def _show(self, value: EntityValue) -> None:

@@ -71,7 +71,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask which system the account belongs to."""
         return self.async_show_menu(step_id="user", menu_options=list(PROVIDERS))
 
-    async def _async_step_provider(
+    async def async_try_account(
         self, user_input: dict[str, Any] | None = None, *, key: str
     ) -> ConfigFlowResult:
         """Show the provider's form and try what was typed, at setup or to reconfigure."""
@@ -94,7 +94,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
             return self.async_update_reload_and_abort(
-                self._get_reconfigure_entry(), data=self._data, title=trial.title
+                self._get_reconfigure_entry(), data=self._data
             )
         self._abort_if_unique_id_configured()
         self._trial = trial
@@ -126,15 +126,15 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Begin to ask for new credentials."""
-        return await self.async_step_reauth_confirm()
+        """Begin to ask for new credentials, in the provider's own form."""
+        return await self.async_try_credentials(key=entry_data[CONF_PROVIDER])
 
-    async def async_step_reauth_confirm(
-        self, user_input: dict[str, Any] | None = None
+    async def async_try_credentials(
+        self, user_input: dict[str, Any] | None = None, *, key: str
     ) -> ConfigFlowResult:
         """Ask for new credentials and try them."""
         entry = self._get_reauth_entry()
-        provider = PROVIDERS[entry.data[CONF_PROVIDER]]
+        provider = PROVIDERS[key]
         errors: dict[str, str] = {}
         if user_input is not None and await self._try(
             provider, {**entry.data, **user_input}, errors
@@ -142,7 +142,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             self._abort_if_unique_id_mismatch(reason="wrong_account")
             return self.async_update_reload_and_abort(entry, data=self._data)
         return self.async_show_form(
-            step_id="reauth_confirm",
+            step_id=f"{key}_reauth",
             data_schema=provider.form.reauth_schema(
                 {**entry.data, **(user_input or {})}
             ),
@@ -155,7 +155,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Change the account's data, in the provider's own form."""
         key = self._get_reconfigure_entry().data[CONF_PROVIDER]
-        return await self._async_step_provider(key=key)
+        return await self.async_try_account(key=key)
 
     async def _try(
         self, provider: Provider, data: Mapping[str, Any], errors: dict[str, str]
@@ -172,7 +172,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             _LOGGER.exception("The account could not be tried")
             errors["base"] = "unknown"
             return None
-        self._data = {**data, CONF_PROVIDER: provider.key}
+        self._data = {**trial.data, CONF_PROVIDER: provider.key}
         await self.async_set_unique_id(f"{provider.key}_{trial.account_id}")
         return trial
 
@@ -197,6 +197,8 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         listed, followed = self._devices()
         if CONF_DEVICES in options or len(listed) > AUTO_FOLLOW:
             picked = options.get(CONF_DEVICES, followed)
+            gone = set(picked) - {device.device_id for device in listed}
+            listed += [DeviceRecord(device_id=each, name=each) for each in gone]
             fields[probatio.Required(CONF_DEVICES, default=picked)] = _device_selector(
                 listed
             )
@@ -213,12 +215,17 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         return list(inventory.listed.values()), list(inventory.followed)
 
 
+# Each provider has steps of its own name, so that its words are one block of translations.
 for _key in PROVIDERS:
-    setattr(
-        EvStreamsConfigFlow,
-        f"async_step_{_key}",
-        partialmethod(EvStreamsConfigFlow._async_step_provider, key=_key),  # noqa: SLF001
-    )
+    for _step, _method in (
+        (_key, EvStreamsConfigFlow.async_try_account),
+        (f"{_key}_reauth", EvStreamsConfigFlow.async_try_credentials),
+    ):
+        setattr(
+            EvStreamsConfigFlow,
+            f"async_step_{_step}",
+            partialmethod(_method, key=_key),
+        )
 
 
 def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 
 from .coordinator import EvStreamsCoordinator
 from .model import Value
+from .providers.base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
 
 type EntityValue = Value | None
 
@@ -77,6 +78,16 @@ class EvStreamsEntity(Entity):
 
 class ReadingEntity(EvStreamsEntity):
     """Shows the newest reading of its key; it is unknown until there is one."""
+
+    def __init__(
+        self,
+        coordinator: EvStreamsCoordinator,
+        device_id: str,
+        description: EvStreamsSensorDescription | EvStreamsBinarySensorDescription,
+    ) -> None:
+        """Follow the description's key."""
+        super().__init__(coordinator, device_id, description)
+        self._is_telemetry = description.is_telemetry
 
     @override
     def _current(self) -> EntityValue:

@@ -45,7 +45,11 @@ class ChargingSessionEvent(EvStreamsEntity, EventEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Hear of sessions from here on, those before an entity stood here included."""
+        """Hear of sessions from here on.
+
+        A new device's entities stand before its first messages are taken: adding
+        them does not wait for anything.
+        """
         await super().async_added_to_hass()
         self.async_on_remove(
             self._coordinator.listen_to_sessions(self._device_id, self._session_changed)

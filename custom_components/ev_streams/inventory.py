@@ -53,7 +53,11 @@ class Inventory:
         )
 
     def update(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
-        """Take the account's list; returns the devices that are followed from now on."""
+        """Take the account's list; returns the devices that are followed from now on.
+
+        A followed device that is missing from the list stays followed: its
+        messages say that it exists, and a list may be incomplete for once.
+        """
         self._awaited.clear()
         self._listed_at = monotonic()
         self.listed = {record.device_id: record for record in records}
@@ -69,6 +73,22 @@ class Inventory:
         for listener in self._listeners:
             listener(new)
         return new
+
+    def remove_deselected(self) -> None:
+        """Take the devices off the registry that the user chose not to follow any more."""
+        picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
+        if picked is None:
+            return
+        kept = {(DOMAIN, device_id) for device_id in (*picked, self.account_id)}
+        for device in dr.async_entries_for_config_entry(
+            self._registry, self._entry.entry_id
+        ):
+            if not kept & device.identifiers:
+                self._registry.async_remove_device(device.id)
+
+    def forget(self, device_id: str) -> None:
+        """Stop following a device that the user removed; it is new should it come back."""
+        self.followed.pop(device_id, None)
 
     def listen(self, listener: DevicesListener) -> Callable[[], None]:
         """Call the listener with the devices followed now and with each later one."""
@@ -134,22 +154,17 @@ class Inventory:
         if device is not None:
             self._registry.async_update_device(device.id, sw_version=firmware)
 
-    def close(self) -> None:
-        """Take back the repair issue."""
-        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
-
     @property
     def _issue_id(self) -> str:
         return f"{ISSUE_CHOOSE_DEVICES}_{self._entry.entry_id}"
 
     def _choose(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what the user picked; without a pick everything, as long as it is not many."""
+        records = [each for each in records if not self._is_followed_elsewhere(each)]
         picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
-        if picked is not None:
-            return [record for record in records if record.device_id in picked]
-        if len(records) <= AUTO_FOLLOW:
+        if picked is not None or len(records) <= AUTO_FOLLOW:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
-            return list(records)
+            return [r for r in records if picked is None or r.device_id in picked]
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -163,9 +178,17 @@ class Inventory:
                 "limit": str(AUTO_FOLLOW),
             },
         )
-        known = [record for record in records if self._is_registered(record.device_id)]
-        others = [record for record in records if record not in known]
+        known = [each for each in records if self._is_registered(each.device_id)]
+        others = [each for each in records if each not in known]
         return [*known, *others[: max(0, AUTO_FOLLOW - len(known))]]
+
+    def _is_followed_elsewhere(self, record: DeviceRecord) -> bool:
+        """Whether another entry shows the device: its entities can exist only once."""
+        return any(
+            entry.runtime_data.inventory.is_followed(record.device_id)
+            for entry in self._hass.config_entries.async_loaded_entries(DOMAIN)
+            if entry.entry_id != self._entry.entry_id
+        )
 
     def _is_registered(self, device_id: str) -> bool:
         return (

@@ -169,7 +169,15 @@ def _sensors(coordinator: EvStreamsCoordinator, device_id: str) -> list[SensorEn
     ]
 
 
-class ReadingSensor(ReadingEntity, SensorEntity):
+class ValueSensor(EvStreamsEntity, SensorEntity):
+    """Shows the value as it is held."""
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        self._attr_native_value = value
+
+
+class ReadingSensor(ReadingEntity, ValueSensor):
     """Shows one reading of a device."""
 
     entity_description: EvStreamsSensorDescription
@@ -182,21 +190,17 @@ class ReadingSensor(ReadingEntity, SensorEntity):
     ) -> None:
         """Take the options as a copy, a vendor may send codes that no table knows."""
         super().__init__(coordinator, device_id, description)
-        self._is_telemetry = description.is_telemetry
         if description.options is not None:
             self._attr_options = list(description.options)
 
     @override
     def _show(self, value: EntityValue) -> None:
-        if self.options is not None and value is not None and value not in self.options:
+        if self.options and value is not None and value not in self.options:
             self._attr_options = [*self.options, str(value)]
-        self._attr_native_value = value
-        if self.entity_description.restarts_with_session:
-            session = self._coordinator.ledger.last_session(self._device_id)
-            self._attr_last_reset = session.started_at if session else None
+        super()._show(value)
 
 
-class SessionSensor(EvStreamsEntity, SensorEntity):
+class SessionSensor(ValueSensor):
     """Shows one fact of a device's last charging session."""
 
     entity_description: SessionSensorDescription
@@ -221,24 +225,16 @@ class SessionSensor(EvStreamsEntity, SensorEntity):
         session = find(self._device_id)
         return None if session is None else self.entity_description.value_fn(session)
 
-    @override
-    def _show(self, value: EntityValue) -> None:
-        self._attr_native_value = value
 
-
-class UploadLatencySensor(EvStreamsEntity, SensorEntity):
+class UploadLatencySensor(ValueSensor):
     """Shows how long the device's newest message took to reach the vendor's cloud."""
 
     @override
     def _current(self) -> EntityValue:
         return _seconds(self._coordinator.upload_latency.get(self._device_id))
 
-    @override
-    def _show(self, value: EntityValue) -> None:
-        self._attr_native_value = value
 
-
-class StreamSensor(StreamEntity, SensorEntity):
+class StreamSensor(StreamEntity, ValueSensor):
     """Shows how the stream fares."""
 
     entity_description: StreamSensorDescription
@@ -246,7 +242,3 @@ class StreamSensor(StreamEntity, SensorEntity):
     @override
     def _current(self) -> EntityValue:
         return self.entity_description.value_fn(self._coordinator)
-
-    @override
-    def _show(self, value: EntityValue) -> None:
-        self._attr_native_value = value
