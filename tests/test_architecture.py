@@ -200,6 +200,7 @@ def test_the_whole_package_is_looked_at() -> None:
         "model",
         "stream.amqp",
         "stream.delivery",
+        "stream.errors",
         "stream.supervisor",
         "providers.easee.decode",
         "providers.easee.api",

@@ -211,7 +211,7 @@ def test_every_field_of_a_provider_is_explained(provider: Provider) -> None:
         steps[provider.key], provider.form.schema({}), exactly=True
     )
     assert_fields_have_words(
-        steps["reauth_confirm"], provider.form.reauth_schema({}), exactly=False
+        steps[f"{provider.key}_reauth"], provider.form.reauth_schema({}), exactly=True
     )
 
 

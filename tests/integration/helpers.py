@@ -70,11 +70,14 @@ async def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 async def queue_is_empty(administrator: Administrator, account: EaseeAccount) -> None:
     """Wait until the broker holds nothing, neither waiting nor unacknowledged."""
-    for _ in range(200):
-        seen = await administrator.queue_state(account.queue)
-        if seen.ready == seen.unacknowledged == 0:
-            return
-    raise AssertionError(f"the queue is not empty: {seen}")
+    seen = await administrator.queue_state(account.queue)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while seen.ready or seen.unacknowledged:
+                await asyncio.sleep(0.02)
+                seen = await administrator.queue_state(account.queue)
+    except TimeoutError:
+        raise AssertionError(f"the queue is not empty: {seen}") from None
 
 
 def entity_id(hass: HomeAssistant, device_id: str, key: str) -> str:

@@ -11,6 +11,7 @@ from custom_components.ev_streams.stream import amqp
 from custom_components.ev_streams.stream.amqp import AmqpEndpoint, AmqpStream, probe
 from custom_components.ev_streams.stream.delivery import Delivery
 from custom_components.ev_streams.stream.errors import (
+    AccessClosedError,
     ConnectionFailedError,
     CredentialsRefusedError,
     SourceGoneError,
@@ -184,7 +185,7 @@ async def test_several_queues_on_one_connection(
     ("change", "error"),
     [
         ({"password": "wrong"}, CredentialsRefusedError),
-        ({"virtual_host": "elsewhere"}, CredentialsRefusedError),
+        ({"virtual_host": "elsewhere"}, AccessClosedError),
         ({"queues": ("missing",)}, SourceGoneError),
         ({"port": 9}, ConnectionFailedError),
     ],

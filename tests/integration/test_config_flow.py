@@ -26,7 +26,7 @@ async def test_menu_leads_to_an_entry(
 ) -> None:
     """A user who chooses Easee and types a good login has a live account."""
     entry = await add_account(hass, cloud, account)
-    assert entry.title == f"Easee {account.username}"
+    assert entry.title == f"Easee Operator {account.operator_id}"
     assert entry.data == {
         "provider": "easee",
         "username": account.username,
@@ -202,6 +202,29 @@ async def test_defect_in_the_vendors_answer(
     await _finish(hass, opened["flow_id"], form(cloud, account))
 
 
+async def test_password_is_not_sent_in_clear(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """An address without TLS is refused before anything is sent to it."""
+    opened = await open_form(hass)
+    result = await hass.config_entries.flow.async_configure(
+        opened["flow_id"],
+        form(cloud, account, advanced={"api_url": "http://api.example.com"}),
+    )
+    assert result["errors"] == {"base": "insecure_address"}
+    await _finish(hass, opened["flow_id"], form(cloud, account))
+
+
+async def test_malformed_charger_in_the_list(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """An item of the list that is no charger is left out, the others are set up."""
+    listed = [{"id": ["x"]}, {"name": "nameless"}, {"id": "EH000001", "name": "Garage"}]
+    cloud.fail_next("/api/chargers", status=200, body=listed, times=2)
+    await add_account(hass, cloud, account)
+    assert _shown_chargers(hass) == {"EH000001"}
+
+
 async def test_same_account_twice(
     hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
 ) -> None:
@@ -288,7 +311,7 @@ async def test_reauth(
     entry = await add_account(hass, cloud, account)
     account.set_password("new")
     started = await start_flow(hass, entry, SOURCE_REAUTH)
-    assert started["step_id"] == "reauth_confirm"
+    assert started["step_id"] == "easee_reauth"
     result = await hass.config_entries.flow.async_configure(
         started["flow_id"], {"username": account.username, "password": "wrong"}
     )
@@ -341,6 +364,20 @@ async def test_reconfigure(
     await wait_live(hass, entry)
 
 
+async def test_reconfigure_keeps_the_name_that_the_user_gave(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """An entry renamed by its user is not named back."""
+    entry = await add_account(hass, cloud, account)
+    hass.config_entries.async_update_entry(entry, title="Our car park")
+    opened = await start_flow(hass, entry, SOURCE_RECONFIGURE)
+    await hass.config_entries.flow.async_configure(
+        opened["flow_id"], form(cloud, account)
+    )
+    await hass.async_block_till_done()
+    assert entry.title == "Our car park"
+
+
 async def test_reconfigure_to_another_account(
     hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
 ) -> None:
@@ -370,6 +407,27 @@ async def test_options_of_a_small_account(
     assert entry.options == {"grace_time": 5}
     await hass.async_block_till_done()
     await wait_live(hass, entry)
+
+
+async def test_options_after_a_chosen_charger_left(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """A choice that is not on the list any more does not stand in the way of saving."""
+    entry = await add_account(hass, cloud, account)
+    hass.config_entries.async_update_entry(
+        entry, options={"grace_time": 60, "devices": ["EH000001", "EH0GONE0"]}
+    )
+    for loaded in (True, False):
+        if not loaded:
+            await hass.config_entries.async_unload(entry.entry_id)
+        options = await hass.config_entries.options.async_init(entry.entry_id)
+        result = await hass.config_entries.options.async_configure(
+            options["flow_id"],
+            {"grace_time": 8 + loaded, "devices": ["EH000001", "EH0GONE0"]},
+        )
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert entry.options["grace_time"] == 8 + loaded
+        await hass.async_block_till_done()
 
 
 async def test_options_while_the_account_is_unreachable(

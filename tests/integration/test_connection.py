@@ -1,15 +1,16 @@
 """Losing the connection in every way there is, and coming back."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+import json
 import logging
 import ssl
 
 import aio_pika
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
@@ -17,7 +18,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from custom_components.ev_streams.providers.easee import flow
+from custom_components.ev_streams.providers.easee import account as easee_account, flow
 from custom_components.ev_streams.stream import amqp, supervisor
 from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.network import Link
@@ -25,6 +26,7 @@ from simulator.rabbitmq import Administrator, RabbitMQ
 
 from .helpers import (
     add_account,
+    entity_id,
     form,
     open_form,
     queue_is_empty,
@@ -244,6 +246,106 @@ async def test_queue_gone(
     await wait_for_number(hass, SERIAL, "total_power", 9.5)
 
 
+async def test_exclusive_consumer(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    broker: RabbitMQ,
+) -> None:
+    """Somebody who keeps the queue for himself is no matter of passwords; it passes."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_unload(entry.entry_id)
+    intruder = await aio_pika.connect(
+        host=broker.host,
+        port=broker.port,
+        login=account.amqp_username,
+        password=account.amqp_password,
+    )
+    queue = await (await intruder.channel()).get_queue(account.queue)
+    await queue.consume(lambda message: message.ack(), exclusive=True)
+    await hass.config_entries.async_setup(entry.entry_id)
+    registry = ir.async_get(hass)
+    issue = (DOMAIN, f"shared_source_{entry.entry_id}")
+    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    assert not hass.config_entries.flow.async_progress()
+    await intruder.close()
+    await wait_live(hass, entry)
+
+
+async def test_broker_that_takes_nobody_in_for_a_while(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A virtual host that is full turns away a good password; nobody is asked for another."""
+    entry = await add_account(hass, cloud, account)
+    await administrator.limit_connections(0)
+    await administrator.close_connections(account.amqp_username)
+    await wait_lost(hass, entry)
+    await wait_for_state(
+        hass, str(entry.unique_id), "stream_status", "waiting_to_retry"
+    )
+    await administrator.limit_connections(None)
+    await wait_live(hass, entry)
+    assert not hass.config_entries.flow.async_progress()
+
+
+async def test_api_that_errs_once_about_the_account(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A single refusal of the details does not end a stream that has worked."""
+    monkeypatch.setattr(easee_account, "REFUSAL_RETRY", 0.1)
+    entry = await add_account(hass, cloud, account)
+    cloud.fail_next("/api/streams/amqp/v2", status=404, times=2)
+    await account.rotate_amqp_password("rotated")
+    await wait_lost(hass, entry)
+    await wait_live(hass, entry)
+    assert not hass.config_entries.flow.async_progress()
+
+
+async def test_account_that_is_no_integration_account_any_more(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Refused again and again, the account is the user's business."""
+    monkeypatch.setattr(easee_account, "REFUSAL_RETRY", 0.1)
+    entry = await add_account(hass, cloud, account)
+    cloud.fail_next("/api/streams/amqp/v2", status=403, times=100)
+    await account.rotate_amqp_password("rotated")
+    await wait_until(
+        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
+    )
+    status = state(hass, str(entry.unique_id), "stream_status")
+    assert status.state == "credentials_refused"
+
+
+async def test_ignored_repair_stays_ignored(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A reload does not bring back what the user has put aside."""
+    entry = await add_account(hass, cloud, account)
+    registry = ir.async_get(hass)
+    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
+    await administrator.delete_queue(account.queue)
+    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    ir.async_ignore_issue(hass, *issue, ignore=True)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_lost(hass, entry)
+    raised = registry.async_get_issue(*issue)
+    assert raised is not None
+    assert raised.dismissed_version is not None
+
+
 async def test_second_consumer(
     hass: HomeAssistant,
     cloud: EaseeCloud,
@@ -323,21 +425,76 @@ async def test_unload_leaves_no_consumer(
     assert (await administrator.queue_state(account.queue)).consumers == 1
 
 
-async def test_reload_goes_on_where_it_was(
+async def test_reload_loses_nothing(
     hass: HomeAssistant,
     cloud: EaseeCloud,
     account: EaseeAccount,
     administrator: Administrator,
 ) -> None:
-    """A reload in the middle of a busy stream loses no message and leaves one consumer."""
+    """Reloads in the middle of a busy stream: every session fires, none is forgotten."""
     entry = await add_account(hass, cloud, account)
-    for number in range(100):
-        await account.publish(SERIAL, 120, number / 10, remember=False)
-        if number == 50:
-            await hass.config_entries.async_reload(entry.entry_id)
-    await wait_for_number(hass, SERIAL, "total_power", 9.9)
+    fired: set[str] = set()
+    watched = entity_id(hass, SERIAL, "charging_session")
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        if event.data["entity_id"] == watched and new:
+            fired.add(new.attributes.get("session_id", ""))
+
+    hass.bus.async_listen("state_changed", note)
+    start = datetime.now(UTC).isoformat()
+    reloads: list[asyncio.Task[bool]] = []
+    for number in range(120):
+        session = json.dumps({"Id": number, "Start": start})
+        await account.publish(SERIAL, 223, session, remember=False)
+        if number % 40 == 20:
+            reloads.append(
+                hass.async_create_task(hass.config_entries.async_reload(entry.entry_id))
+            )
+    await asyncio.gather(*reloads)
+    await wait_live(hass, entry)
     await queue_is_empty(administrator, account)
+    await hass.async_block_till_done()
+    assert fired - {""} == {str(number) for number in range(120)}
     assert (await administrator.queue_state(account.queue)).consumers == 1
+
+
+async def test_unload_that_fails_leaves_the_stream_running(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An entry that cannot be unloaded goes on as before."""
+    entry = await add_account(hass, cloud, account)
+    unload = hass.config_entries.async_unload_platforms
+
+    async def refuse(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(hass.config_entries, "async_unload_platforms", refuse)
+    assert not await hass.config_entries.async_unload(entry.entry_id)
+    monkeypatch.setattr(hass.config_entries, "async_unload_platforms", unload)
+    await account.publish(SERIAL, 120, 4.75)
+    await wait_for_number(hass, SERIAL, "total_power", 4.75)
+    await entry.runtime_data.stop()
+
+
+async def test_removed_entry_takes_its_repairs_along(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """Nobody is told to mend the queue of an account that is not there any more."""
+    entry = await add_account(hass, cloud, account)
+    registry = ir.async_get(hass)
+    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
+    await administrator.delete_queue(account.queue)
+    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert registry.async_get_issue(*issue) is None
 
 
 async def test_removed_entry_leaves_nothing(
@@ -370,7 +527,7 @@ async def test_tls_is_verified(
         result = await hass.config_entries.flow.async_configure(
             opened["flow_id"], filled
         )
-        assert result["errors"] == {"base": "cannot_connect"}
+        assert result["errors"] == {"base": "bad_certificate"}
 
         trusting = await asyncio.to_thread(
             ssl.create_default_context, cafile=broker.ca_file

@@ -3,15 +3,25 @@
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
-from custom_components.ev_streams import inventory
+from custom_components.ev_streams import coordinator, inventory
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from simulator.easee import EaseeAccount, EaseeCloud
+from simulator.rabbitmq import Administrator
 
-from .helpers import add_account, entity_id, state, wait_for_number, wait_until
+from .helpers import (
+    add_account,
+    entity_id,
+    queue_is_empty,
+    state,
+    wait_for_number,
+    wait_until,
+)
 
 SERIAL = "EH000001"
 
@@ -71,6 +81,7 @@ async def test_charger_that_is_gone_can_be_removed(
     cloud: EaseeCloud,
     account: EaseeAccount,
     hass_ws_client: WebSocketGenerator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the account still lists stays; what it lost is unavailable and may go."""
     account.add_charger("EH000002", name="Street")
@@ -91,6 +102,13 @@ async def test_charger_that_is_gone_can_be_removed(
     assert state(hass, SERIAL, "total_power").state != "unavailable"
     assert (await client.remove_device(gone.id))["success"]
     assert device(hass, entry, "EH000002") is None
+
+    account.add_charger("EH000002", name="Street again")
+    monkeypatch.setattr(inventory, "ASK_AT_MOST_EVERY", 0.0)
+    await account.publish("EH000002", 120, 5.25, remember=False)
+    await wait_until(lambda: device(hass, entry, "EH000002") is not None, "the return")
+    await hass.async_block_till_done()
+    await wait_for_number(hass, "EH000002", "total_power", 5.25)
     for kept in (SERIAL, str(entry.unique_id)):
         still = device(hass, entry, kept)
         assert still is not None
@@ -152,3 +170,62 @@ async def test_stranger_is_asked_about_once(
     await wait_until(lambda: entry.runtime_data.not_followed == 50, "the strangers")
     again = len([r for r in cloud.requests if r.path == "/api/chargers"])
     assert again == asked + 1
+
+
+async def test_charger_missing_from_the_list_is_not_lost(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A list that leaves a charger out for once costs none of its messages."""
+    account.add_charger("EH000002", name="Street")
+    entry = await add_account(hass, cloud, account)
+    await hass.async_block_till_done()
+    cloud.fail_next(
+        "/api/chargers", status=200, body=[{"id": SERIAL, "name": "Garage"}]
+    )
+    await account.publish("EH999999", 120, 1.0, remember=False)
+    await wait_until(
+        lambda: state(hass, "EH000002", "total_power").state == "unavailable",
+        "the short list",
+    )
+    await account.publish("EH000002", 120, 6.125, remember=False)
+    await queue_is_empty(administrator, account)
+    held = entry.runtime_data.ledger.reading("EH000002", "total_power")
+    assert held is not None
+    assert held.value == 6.125
+    asked = [r for r in cloud.requests if r.path.startswith("/state/EH000002")]
+    async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
+    await hass.async_block_till_done()
+    again = [r for r in cloud.requests if r.path.startswith("/state/EH000002")]
+    assert len(again) == len(asked)
+
+
+async def test_deselected_charger_leaves_the_registry(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """A charger that the user chooses not to follow takes its entities along."""
+    account.add_charger("EH000002", name="Street")
+    entry = await add_account(hass, cloud, account)
+    hass.config_entries.async_update_entry(entry, options={"devices": [SERIAL]})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert device(hass, entry, "EH000002") is None
+    assert device(hass, entry, SERIAL) is not None
+    assert device(hass, entry, str(entry.unique_id)) is not None
+
+
+async def test_charger_of_two_accounts_is_shown_once(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The account set up first shows the charger; the second adds only what is its own."""
+    await add_account(hass, cloud, account)
+    partner = await cloud.add_account("partner@example.com", "p", operator_id=88)
+    partner.add_charger(SERIAL, name="Garage")
+    partner.add_charger("EH000002", name="Street")
+    entry = await add_account(hass, cloud, partner)
+    assert set(entry.runtime_data.inventory.followed) == {"EH000002"}
+    assert "unique IDs" not in caplog.text

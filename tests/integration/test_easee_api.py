@@ -120,9 +120,13 @@ def in_two_tenths() -> str:
 
 @pytest.mark.parametrize("retry_after", ["0", "0.1", "a date"])
 async def test_wait_that_the_api_asks_for(
-    cloud: EaseeCloud, client: EaseeClient, retry_after: str
+    cloud: EaseeCloud,
+    client: EaseeClient,
+    retry_after: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A 429 is waited out and the call made again."""
+    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
     if retry_after == "a date":
         retry_after = in_two_tenths()
     cloud.fail_next("/api/chargers", status=429, headers={"Retry-After": retry_after})
@@ -149,6 +153,53 @@ async def test_wait_longer_than_our_patience(
     with pytest.raises(ConnectionFailedError):
         await client.stream_details()
     assert len(cloud.requests) == asked
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["0", "-5", "nan", "Thu, 01 Jan 2015 00:00:00 GMT"]
+)
+async def test_api_that_never_has_time(
+    cloud: EaseeCloud,
+    client: EaseeClient,
+    monkeypatch: pytest.MonkeyPatch,
+    retry_after: str,
+) -> None:
+    """However short the wait that is asked for, a call is made three times at most."""
+    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(api, "DEFAULT_RETRY_AFTER", 0.01)
+    cloud.fail_next(
+        "/api/chargers", status=429, headers={"Retry-After": retry_after}, times=50
+    )
+    with pytest.raises(ConnectionFailedError):
+        await client.chargers()
+    assert calls(cloud).count(CHARGERS) == 3
+
+
+async def test_redirect_is_not_followed(cloud: EaseeCloud, client: EaseeClient) -> None:
+    """A token goes where the user sent it, nowhere else."""
+    cloud.fail_next("/api/chargers", status=302, headers={"Location": "/elsewhere"})
+    with pytest.raises(ConnectionFailedError):
+        await client.chargers()
+    assert not [path for _, path in calls(cloud) if path == "/elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_accepted"),
+    [
+        ("https://api.easee.com", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://api.easee.com", False),
+        ("http://192.0.2.7", False),
+        ("ftp://127.0.0.1.example.com", False),
+        ("nonsense", False),
+        ("http://[", False),
+    ],
+)
+def test_addresses_that_a_password_may_go_to(address: str, is_accepted: bool) -> None:
+    """By https anywhere; without it only within this machine."""
+    assert api._is_secure(address) is is_accepted
 
 
 async def test_no_answer_in_time(

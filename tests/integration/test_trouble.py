@@ -218,6 +218,83 @@ async def test_stranger_while_the_list_cannot_be_had(
     await queue_is_empty(administrator, account)
 
 
+async def test_message_in_question_outlasts_an_unload(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """What still waited for the list when the entry was unloaded waits at the broker again."""
+    entry = await add_account(hass, cloud, account)
+    await hass.async_block_till_done()
+    account.add_charger("EH000002", name="Street")
+    cloud.hang_next("/api/chargers")
+    start = datetime.now(UTC)
+    session = json.dumps({"Id": 1, "Start": start.isoformat()})
+    await account.publish("EH000002", 223, session, remember=False)
+    await wait_until(lambda: entry.runtime_data.messages == 1, "the message")
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert (await administrator.queue_state(account.queue)).ready == 1
+
+    await hass.config_entries.async_setup(entry.entry_id)
+    await wait_for_state(
+        hass,
+        "EH000002",
+        "charging_session_start",
+        start.replace(microsecond=0).isoformat(),
+    )
+    assert state(hass, "EH000002", "charging_session").attributes["session_id"] == "1"
+
+
+async def test_stranger_does_not_hold_up_the_stream(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When the list does not come, messages in question are given up after their time."""
+    monkeypatch.setattr(refresh, "PARKED_AT_MOST", 0.3)
+    entry = await add_account(hass, cloud, account)
+    await hass.async_block_till_done()
+    cloud.hang_next("/api/chargers")
+    await account.publish("EH999999", 120, 1.0)
+    for power in (1.5, 2.5):
+        await account.publish(SERIAL, 120, power)
+    await wait_for_number(hass, SERIAL, "total_power", 2.5)
+    await queue_is_empty(administrator, account)
+    assert entry.runtime_data.not_followed == 1
+
+
+async def test_refused_login_is_not_tried_for_ever(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once the user is asked for a password, the old one is left in peace."""
+    monkeypatch.setattr(refresh, "RETRY_AFTER", 0.05)
+    for number in range(2, 8):
+        account.add_charger(f"EH{number:06}", name=f"Bay {number}")
+    entry = await add_account(hass, cloud, account)
+    await hass.async_block_till_done()
+    account.set_password("changed")
+    cloud.expire_tokens()
+    cloud.expire_refresh_tokens()
+    cloud.requests.clear()
+    async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
+    await wait_until(
+        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
+    )
+    for _ in range(3):
+        async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
+        await account.publish("EH888888", 120, 1.0)
+        await wait_until(lambda: entry.runtime_data.not_followed > 0, "the stranger")
+        await hass.async_block_till_done()
+    logins = [r for r in cloud.requests if r.path == "/api/accounts/login"]
+    assert len(logins) <= 2
+
+
 async def test_crowd_of_strangers(
     hass: HomeAssistant,
     cloud: EaseeCloud,

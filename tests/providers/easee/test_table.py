@@ -73,7 +73,7 @@ LOOKS: Mapping[int, Looks] = {
     **dict.fromkeys((111, 112, 113), LIMIT),
     120: ("sensor", "power", KW, "measurement"),
     # It begins anew with every session.
-    121: ("sensor", "energy", KWH, "total"),
+    121: ("sensor", "energy", KWH, "total_increasing"),
     # A figure for the past hour is neither a total nor a measurement.
     122: ("sensor", "energy", KWH, None),
     124: ("sensor", "energy", KWH, "total_increasing"),
