@@ -8,6 +8,7 @@ import logging
 import ssl
 
 import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -60,6 +61,11 @@ def log_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
         if record.name.startswith("custom_components.ev_streams")
         and record.levelno >= logging.INFO
     ]
+
+
+async def eat(message: AbstractIncomingMessage) -> None:
+    """Take a message away, as another consumer does."""
+    await message.ack()
 
 
 async def test_dropped_connection(
@@ -263,7 +269,7 @@ async def test_exclusive_consumer(
         password=account.amqp_password,
     )
     queue = await (await intruder.channel()).get_queue(account.queue)
-    await queue.consume(lambda message: message.ack(), exclusive=True)
+    await queue.consume(eat, exclusive=True)
     await hass.config_entries.async_setup(entry.entry_id)
     registry = ir.async_get(hass)
     issue = (DOMAIN, f"shared_source_{entry.entry_id}")
@@ -369,7 +375,7 @@ async def test_second_consumer(
     )
     channel = await intruder.channel()
     queue = await channel.get_queue(account.queue)
-    await queue.consume(lambda message: message.ack())
+    await queue.consume(eat)
     await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
     await intruder.close()
     await wait_until(lambda: registry.async_get_issue(*issue) is None, "its end")

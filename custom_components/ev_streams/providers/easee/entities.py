@@ -6,6 +6,8 @@ at is enabled; limits that belong to installers, personal tokens and rarely
 changing diagnostics are not.
 """
 
+from collections.abc import Mapping
+
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
@@ -77,24 +79,34 @@ def _signal_strength(key: str) -> EvStreamsSensorDescription:
     )
 
 
-def _diagnostic(key: str) -> EvStreamsSensorDescription:
-    """Describe a text that is seldom looked at."""
+def _code(key: str, table: Mapping[int, str]) -> EvStreamsSensorDescription:
+    """Describe a code of the vendor's that a person looks at."""
     return EvStreamsSensorDescription(
         key=key,
         translation_key=key,
+        device_class=SensorDeviceClass.ENUM,
+        options=enums.options(table),
+        is_telemetry=True,
+    )
+
+
+def _diagnostic(
+    key: str, table: Mapping[int, str] | None = None, *, is_telemetry: bool = False
+) -> EvStreamsSensorDescription:
+    """Describe a text, or a code where there is a table, that is seldom looked at."""
+    return EvStreamsSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=None if table is None else SensorDeviceClass.ENUM,
+        options=None if table is None else enums.options(table),
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
+        is_telemetry=is_telemetry,
     )
 
 
 SENSORS: tuple[EvStreamsSensorDescription, ...] = (
-    EvStreamsSensorDescription(
-        key="charger_op_mode",
-        translation_key="charger_op_mode",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.CHARGER_OP_MODE),
-        is_telemetry=True,
-    ),
+    _code("charger_op_mode", enums.CHARGER_OP_MODE),
     EvStreamsSensorDescription(
         key="total_power",
         device_class=SensorDeviceClass.POWER,
@@ -130,20 +142,8 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
         entity_registry_enabled_default=False,
         is_telemetry=True,
     ),
-    EvStreamsSensorDescription(
-        key="reason_for_no_current",
-        translation_key="reason_for_no_current",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.REASON_FOR_NO_CURRENT),
-        is_telemetry=True,
-    ),
-    EvStreamsSensorDescription(
-        key="output_phase",
-        translation_key="output_phase",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.OUTPUT_PHASE),
-        is_telemetry=True,
-    ),
+    _code("reason_for_no_current", enums.REASON_FOR_NO_CURRENT),
+    _code("output_phase", enums.OUTPUT_PHASE),
     EvStreamsSensorDescription(
         key="cable_rating",
         translation_key="cable_rating",
@@ -188,39 +188,10 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
     _setting("max_current_offline_fallback_p3"),
     _signal_strength("cell_rssi"),
     _signal_strength("wifi_rssi"),
-    EvStreamsSensorDescription(
-        key="led_mode",
-        translation_key="led_mode",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.LED_MODE),
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        is_telemetry=True,
-    ),
-    EvStreamsSensorDescription(
-        key="detected_power_grid_type",
-        translation_key="detected_power_grid_type",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.POWER_GRID_TYPE),
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-    ),
-    EvStreamsSensorDescription(
-        key="charger_rat",
-        translation_key="charger_rat",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.CHARGER_RAT),
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-    ),
-    EvStreamsSensorDescription(
-        key="local_node_type",
-        translation_key="local_node_type",
-        device_class=SensorDeviceClass.ENUM,
-        options=enums.options(enums.LOCAL_NODE_TYPE),
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-    ),
+    _diagnostic("led_mode", enums.LED_MODE, is_telemetry=True),
+    _diagnostic("detected_power_grid_type", enums.POWER_GRID_TYPE),
+    _diagnostic("charger_rat", enums.CHARGER_RAT),
+    _diagnostic("local_node_type", enums.LOCAL_NODE_TYPE),
     _diagnostic("software_release"),
     _diagnostic("reboot_reason"),
     _diagnostic("cloud_disconnect_reason"),
