@@ -41,7 +41,7 @@ _LOGGER = logging.getLogger(__name__)
 REFRESH_INTERVAL = timedelta(hours=1)
 REPLAYED_AFTER = timedelta(minutes=5)
 # Seconds between states of what changes with every message.
-VITALS_PERIOD = 60.0
+VITALS_PERIOD = 300.0
 COUNTDOWN_PERIOD = 1.0
 # Kinds of unknown things are the vendor's, their number is not ours to trust.
 UNKNOWN_KINDS = 200
@@ -222,9 +222,11 @@ class EvStreamsCoordinator:
 
     def _apply(self, update: Update, now: datetime) -> None:
         if isinstance(update, SessionChange):
-            if self.ledger.announce_session(update):
-                self._announce(update, now)
+            is_news = self.ledger.announce_session(update)
+            # The sensors first: whoever hears the event may look at them.
             self.notifier.notify(update.device_id, KEY_SESSION)
+            if is_news:
+                self._announce(update, now)
         elif self.ledger.apply(update, now) is Verdict.NEW:
             self._reading_changed(update)
 
@@ -282,7 +284,7 @@ class EvStreamsCoordinator:
 
     @callback
     def _connection_changed(self) -> None:
-        for key in (KEY_STATUS, KEY_CONNECTED, KEY_BACKLOG):
+        for key in (KEY_STATUS, KEY_CONNECTED, KEY_BACKLOG, KEY_LAST_MESSAGE):
             self.notifier.notify(self.inventory.account_id, key)
 
     @callback

@@ -85,7 +85,7 @@ STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
         device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.SECONDS,
         state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
+        suggested_display_precision=2,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda coordinator: _seconds(coordinator.delivery_latency),
     ),
@@ -197,7 +197,8 @@ class ReadingSensor(ReadingEntity, ValueSensor):
     def _show(self, value: EntityValue) -> None:
         if self.options and value is not None and value not in self.options:
             self._attr_options = [*self.options, str(value)]
-        super()._show(value)
+        # A text that the vendor leaves empty says that there is nothing to know.
+        super()._show(None if value == "" else value)
 
 
 class SessionSensor(ValueSensor):

@@ -22,6 +22,7 @@ config:
 history:
 logbook:
 energy:
+automation: !include automations.yaml
 recorder:
   commit_interval: 1
 logger:
@@ -52,6 +53,7 @@ def prepare(directory: Path, port: int) -> None:
     configuration = directory / "configuration.yaml"
     if not configuration.exists():
         configuration.write_text(CONFIGURATION)
+        (directory / "automations.yaml").write_text("[]\n")
     link = components / "ev_streams"
     link.unlink(missing_ok=True)
     link.symlink_to(CHECKOUT / "custom_components" / "ev_streams")

@@ -37,7 +37,12 @@ EPILOGUE = """\
                    and leave, and how the stream that tells of it fares.
                    Settings > Devices & services > EV Streams: every entity; those
                    that few need are disabled and can be enabled there.
-                   Energy: the chargers as individual devices, hour by hour.
+                   Energy: the chargers as individual devices; it fills after the
+                   first full hour.
+  A session        lasts about 5 minutes; the first cars arrive at once.
+  Simulated cloud  {cloud} (user {cloud_username}, password {cloud_password}):
+                   with it you can try "Add integration" yourself, API address
+                   under Advanced. This account is in use already.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -258,5 +263,8 @@ def _facts(demo: Demo) -> dict[str, object]:
         "port": home_assistant.port,
         "username": home_assistant.username,
         "password": home_assistant.password,
+        "cloud": demo.simulation.url,
+        "cloud_username": demo.simulation.username,
+        "cloud_password": demo.simulation.password,
         "log": home_assistant.log_file.relative_to(CHECKOUT),
     }

@@ -49,7 +49,7 @@ async def test_charger_is_a_device_of_the_account(
     assert parent is not None
     assert charger.name == "Garage"
     assert charger.manufacturer == "Easee"
-    assert charger.model == "Home"
+    assert charger.model == "Easee Home"
     assert charger.serial_number == SERIAL
     assert charger.via_device_id == parent.id
     assert parent.name == entry.title

@@ -213,14 +213,14 @@ CODES: Mapping[int, Mapping[int, str]] = {
 }
 
 PRODUCTS = {
-    1: "Home",
-    2: "Charge Lite",
-    3: "Charge Max",
-    4: "Charge Up",
-    100: "Charge",
-    102: "Charge Core",
-    103: "Charge Pro",
-    400: "Charge One",
+    1: "Easee Home",
+    2: "Easee Charge Lite",
+    3: "Easee Charge Max",
+    4: "Easee Charge Up",
+    100: "Easee Charge",
+    102: "Easee Charge Core",
+    103: "Easee Charge Pro",
+    400: "Easee Charge One",
 }
 
 # All that can be shown of a charger, by platform.

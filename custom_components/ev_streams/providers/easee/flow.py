@@ -43,7 +43,11 @@ class EaseeForm(ProviderForm):
             {probatio.Required(CONF_API_URL, default=api_url): URL}
         )
         return self.reauth_schema(defaults).extend(
-            {probatio.Required(CONF_ADVANCED): section(advanced, {"collapsed": True})}
+            {
+                probatio.Required(CONF_ADVANCED): section(
+                    advanced, {"collapsed": api_url == DEFAULT_API_URL}
+                )
+            }
         )
 
     @override
