@@ -76,23 +76,22 @@ debian_architecture_library() {
   esac
 }
 
-# The mirror this machine already uses if it is a Debian; any other machine with apt takes Debian's own address.
+# The mirror that this machine takes its packages from, if it is a Debian.
 debian_mirror() {
-  local mirror=""
-  if grep -qs '^ID=debian$' /etc/os-release; then
-    # shellcheck disable=SC2016
-    mirror="$(apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(REPO_URI)' 2>/dev/null |
-      sed -n 's/^Packages main \(http.*\/debian\)\/*$/\1/p' | head -n 1)"
-  fi
-  echo "${mirror:-http://deb.debian.org/debian}"
+  local mirror
+  grep -qs '^ID=debian$' /etc/os-release || return 1
+  # shellcheck disable=SC2016
+  mirror="$(apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(REPO_URI)' 2>/dev/null |
+    sed -n 's/^Packages main \(http.*\/debian\)\/*$/\1/p' | head -n 1)"
+  [ -n "$mirror" ] && echo "$mirror"
 }
 
 write_private_apt() {
-  local apt="$1"
+  local apt="$1" mirror="$2"
   rm -rf "$apt"
   mkdir -p "$apt/lists/partial" "$apt/archives/partial"
   : >"$apt/status"
-  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s forky main\n' "$(debian_mirror)" >"$apt/sources.list"
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s forky main\n' "$mirror" >"$apt/sources.list"
   # The machine's own apt.conf still applies (proxy, credentials); what it has installed or pinned does not.
   cat >"$apt/apt.conf" <<CONF
 Dir::Etc::SourceList "$apt/sources.list";
@@ -115,11 +114,12 @@ CONF
 # Debian's Python from the suite after the current stable one, with its own libc, in a prefix of its own:
 # nothing of it touches the system. Its parts find each other by interpreter path and rpath.
 unpack_debian_python() {
-  local final="$TOOLS/debian-python" prefix="$TOOLS/debian-python.new" apt="$TOOLS/apt" triplet loader deb
+  local final="$TOOLS/debian-python" prefix="$TOOLS/debian-python.new" apt="$TOOLS/apt" triplet loader deb mirror
   triplet="$(debian_architecture_library)" || return 1
   have apt-get && have dpkg-deb || return 1
   [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] || apt_install debian-archive-keyring || return 1
-  write_private_apt "$apt"
+  mirror="$(debian_mirror)" || return 1
+  write_private_apt "$apt" "$mirror"
   run_logged debian-lists env APT_CONFIG="$apt/apt.conf" apt-get update || return 1
   run_logged debian-download env APT_CONFIG="$apt/apt.conf" apt-get install -y --download-only --no-install-recommends \
     python3.14-venv python3.14-dev || return 1
