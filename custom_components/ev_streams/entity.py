@@ -1,5 +1,6 @@
 """Base entities: one subscribes to one (device, key) and writes only what changed."""
 
+from abc import abstractmethod
 from typing import override
 
 from homeassistant.core import callback
@@ -67,13 +68,13 @@ class EvStreamsEntity(Entity):
             self._device_id, is_telemetry=self._is_telemetry
         )
 
+    @abstractmethod
     def _current(self) -> EntityValue:
         """Return the value that the coordinator holds for this entity."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _show(self, value: EntityValue) -> None:
         """Set the entity's own attributes to a value that differs from the one shown."""
-        raise NotImplementedError
 
 
 class ReadingEntity(EvStreamsEntity):

@@ -1,11 +1,19 @@
 """What a user does and sees, in a few words."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+import json
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import (
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 
@@ -15,6 +23,7 @@ from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 
 PATIENCE = 20.0
+SERIAL = "EH000001"
 
 
 def form(cloud: EaseeCloud, account: EaseeAccount, **changes: Any) -> dict[str, Any]:
@@ -126,3 +135,78 @@ async def wait_for_number(
 
     await wait_until(reached, f"{key} = {expected}")
     return state(hass, device_id, key)
+
+
+def session_json(
+    start: datetime, stop: datetime | None = None, energy: float | None = None
+) -> str:
+    """Compose the vendor's session JSON, session 435."""
+    members: dict[str, object] = {
+        "Id": 435,
+        "Start": start.isoformat(),
+        "Auth": "",
+        "AuthReason": 0,
+    }
+    if stop is None or energy is None:
+        return json.dumps(members | {"MeterValue": 1000.0})
+    return json.dumps(
+        members
+        | {
+            "Stop": stop.isoformat(),
+            "EnergyKwh": energy,
+            "MeterValueStart": 1000.0,
+            "MeterValueStop": 1000.0 + energy,
+        }
+    )
+
+
+def marker(
+    hass: HomeAssistant, account: EaseeAccount
+) -> Callable[[int], Awaitable[None]]:
+    """Return a way to wait until everything published so far has been handled.
+
+    A mark is a temperature that was not published before.
+    """
+
+    async def mark(temperature: int) -> None:
+        await account.publish(SERIAL, 150, temperature)
+        await wait_for_number(hass, SERIAL, "temp_max", temperature)
+
+    return mark
+
+
+def record_states(hass: HomeAssistant, watched: str) -> list[str]:
+    """Return a list that grows with every state written for the entity."""
+    seen: list[str] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        if event.data["entity_id"] == watched and new is not None:
+            seen.append(new.state)
+
+    hass.bus.async_listen("state_changed", note)
+    return seen
+
+
+def record_events(hass: HomeAssistant) -> list[dict[str, object]]:
+    """Return a list that grows with every charging session event.
+
+    An event's state is the time at which it fired; the same one again is a
+    state restored, no event.
+    """
+    watched = entity_id(hass, SERIAL, "charging_session")
+    fired: set[str] = set()
+    seen: list[dict[str, object]] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        if event.data["entity_id"] != watched or new is None:
+            return
+        if new.state not in {"unavailable", "unknown", *fired}:
+            fired.add(new.state)
+            seen.append(dict(new.attributes))
+
+    hass.bus.async_listen("state_changed", note)
+    return seen

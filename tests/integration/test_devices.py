@@ -15,6 +15,7 @@ from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 
 from .helpers import (
+    SERIAL,
     add_account,
     entity_id,
     queue_is_empty,
@@ -22,8 +23,6 @@ from .helpers import (
     wait_for_number,
     wait_until,
 )
-
-SERIAL = "EH000001"
 
 
 def device(

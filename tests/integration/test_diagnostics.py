@@ -13,9 +13,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.ev_streams.const import DOMAIN
 from simulator.easee import EaseeAccount, EaseeCloud
 
-from .helpers import add_account, wait_for_number
+from .helpers import SERIAL, add_account, wait_for_number
 
-SERIAL = "EH000001"
 TOKEN = "A1B2C3D4"
 
 

@@ -28,6 +28,7 @@ from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 
 from .helpers import (
+    SERIAL,
     add_account,
     entity_id,
     queue_is_empty,
@@ -36,8 +37,6 @@ from .helpers import (
     wait_for_state,
     wait_until,
 )
-
-SERIAL = "EH000001"
 
 
 async def test_defect_of_our_own_costs_one_message(
