@@ -152,6 +152,24 @@ async def test_an_acknowledgement_on_the_way_out_is_sent(
     assert (seen.ready, seen.unacknowledged, seen.consumers) == (0, 0, 0)
 
 
+async def test_ending_with_the_very_first_delivery(
+    account: EaseeAccount, administrator: Administrator, endpoint: AmqpEndpoint
+) -> None:
+    """A delivery may come before the subscription is answered; its acknowledgement counts."""
+    await fill(account, 1)
+
+    def acknowledge_and_end(delivery: Delivery) -> None:
+        delivery.ack()
+        task.cancel()
+
+    stream = AmqpStream(endpoint, acknowledge_and_end)
+    task = asyncio.create_task(stream.run(Observer()))
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    seen = await administrator.queue_state(account.queue)
+    assert (seen.ready, seen.unacknowledged, seen.consumers) == (0, 0, 0)
+
+
 async def test_several_queues_on_one_connection(
     account: EaseeAccount,
     administrator: Administrator,

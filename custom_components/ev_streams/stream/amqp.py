@@ -7,7 +7,7 @@ deleted queues for ever; the supervisor decides what a loss means.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,6 @@ from aio_pika.exceptions import (
 )
 from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
-from pamqp.commands import Basic
 
 from .delivery import Delivery, DeliveryHandler
 from .errors import (
@@ -103,20 +102,19 @@ class AmqpStream:
         underlay.on_consumer_cancel_callbacks.add(partial(_consumer_cancelled, lost))
         state = await _look(underlay, self._endpoint.queues)
         observer.connected(state.messages)
-        consumers = [
-            await underlay.basic_consume(queue, self._deliver)
-            for queue in self._endpoint.queues
-        ]
+        subscribing = asyncio.ensure_future(self._subscribe(underlay))
         tasks = [
             asyncio.ensure_future(self._acknowledger.run(underlay)),
             asyncio.ensure_future(self._watch(underlay, observer)),
         ]
         try:
+            # Deliveries may be on their way before the answer to the subscription is.
+            await asyncio.shield(subscribing)
             done, _ = await asyncio.wait(
                 {lost, *tasks}, return_when=asyncio.FIRST_COMPLETED
             )
         except asyncio.CancelledError:
-            await _bounded(self._finish(underlay, consumers))
+            await _bounded(self._finish(underlay, subscribing))
             raise
         finally:
             for task in tasks:
@@ -156,12 +154,19 @@ class AmqpStream:
                 )
             )
 
+    async def _subscribe(self, channel: UnderlayChannel) -> list[str]:
+        """Consume every queue; returns the consumers' tags."""
+        return [
+            (await channel.basic_consume(queue, self._deliver)).consumer_tag or ""
+            for queue in self._endpoint.queues
+        ]
+
     async def _finish(
-        self, channel: UnderlayChannel, consumers: Iterable[Basic.ConsumeOk]
+        self, channel: UnderlayChannel, subscribing: Awaitable[list[str]]
     ) -> None:
         """Stop deliveries and send the acknowledgements that are due."""
-        for consumer in consumers:
-            await channel.basic_cancel(consumer.consumer_tag or "")
+        for tag in await subscribing:
+            await channel.basic_cancel(tag)
         await self._acknowledger.flush(channel, wait=True)
 
 
