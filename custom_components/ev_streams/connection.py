@@ -84,10 +84,7 @@ class ConnectionMonitor(StreamObserver):
 
     @override
     def connecting(self) -> None:
-        self._status = StreamStatus.CONNECTING
-        self._is_connected = False
-        self._start_grace()
-        self._on_change()
+        self._not_connected(StreamStatus.CONNECTING)
 
     @override
     def connected(self, backlog: int | None) -> None:
@@ -130,8 +127,6 @@ class ConnectionMonitor(StreamObserver):
         self._end_grace()
 
     def _disconnected(self, status: StreamStatus, error: StreamError) -> None:
-        self._is_connected = False
-        self._status = status
         self._shared_looks = 0
         self.last_error = str(error)
         if not self._loss_logged:
@@ -139,6 +134,11 @@ class ConnectionMonitor(StreamObserver):
             _LOGGER.info(
                 "The stream of %s is disconnected: %s", self._entry.title, error
             )
+        self._not_connected(status)
+
+    def _not_connected(self, status: StreamStatus) -> None:
+        self._is_connected = False
+        self._status = status
         self._start_grace()
         self._on_change()
 

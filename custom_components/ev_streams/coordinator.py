@@ -81,20 +81,6 @@ class EvStreamsCoordinator:
         self.last_message: datetime | None = None
         self.delivery_latency: timedelta | None = None
         self.upload_latency: dict[str, timedelta] = {}
-        grace = entry.options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
-        self.connection = ConnectionMonitor(
-            hass,
-            entry,
-            provider.key,
-            timedelta(seconds=grace),
-            on_change=self._connection_changed,
-            on_available=self.notifier.notify_all,
-            on_connected=self._connected,
-        )
-        self._hass = hass
-        self._entry = entry
-        self._account = account
-        self._supervisor = Supervisor(self._open_stream, self.connection)
         self._refresher = Refresher(
             account,
             self.inventory,
@@ -103,6 +89,20 @@ class EvStreamsCoordinator:
             listed=self._listed,
             refused=partial(entry.async_start_reauth, hass),
         )
+        grace = entry.options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
+        self.connection = ConnectionMonitor(
+            hass,
+            entry,
+            provider.key,
+            timedelta(seconds=grace),
+            on_change=self._connection_changed,
+            on_available=self.notifier.notify_all,
+            on_connected=self._refresher.request,
+        )
+        self._hass = hass
+        self._entry = entry
+        self._account = account
+        self._supervisor = Supervisor(self._open_stream, self.connection)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_interval: Callable[[], None] | None = None
         self._session_listeners: dict[str, list[SessionListener]] = defaultdict(list)
@@ -286,10 +286,6 @@ class EvStreamsCoordinator:
     def _connection_changed(self) -> None:
         for key in (KEY_STATUS, KEY_CONNECTED, KEY_BACKLOG, KEY_LAST_MESSAGE):
             self.notifier.notify(self.inventory.account_id, key)
-
-    @callback
-    def _connected(self) -> None:
-        self._refresher.request()
 
     @callback
     def _interval(self, _now: datetime) -> None:

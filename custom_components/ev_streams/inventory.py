@@ -148,9 +148,7 @@ class Inventory:
 
     def set_firmware(self, device_id: str, firmware: str) -> None:
         """Show the firmware on the device's page."""
-        device = self._registry.async_get_device_by_identifier(
-            (DOMAIN, device_id), self._entry.entry_id
-        )
+        device = self._registered(device_id)
         if device is not None:
             self._registry.async_update_device(device.id, sw_version=firmware)
 
@@ -178,7 +176,7 @@ class Inventory:
                 "limit": str(AUTO_FOLLOW),
             },
         )
-        known = [each for each in records if self._is_registered(each.device_id)]
+        known = [each for each in records if self._registered(each.device_id)]
         others = [each for each in records if each not in known]
         return [*known, *others[: max(0, AUTO_FOLLOW - len(known))]]
 
@@ -190,10 +188,7 @@ class Inventory:
             if entry.entry_id != self._entry.entry_id
         )
 
-    def _is_registered(self, device_id: str) -> bool:
-        return (
-            self._registry.async_get_device_by_identifier(
-                (DOMAIN, device_id), self._entry.entry_id
-            )
-            is not None
+    def _registered(self, device_id: str) -> dr.AnyDeviceEntry | None:
+        return self._registry.async_get_device_by_identifier(
+            (DOMAIN, device_id), self._entry.entry_id
         )

@@ -6,7 +6,12 @@ from datetime import datetime
 import json
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_USER,
+    ConfigEntryState,
+    ConfigFlowResult,
+)
 from homeassistant.core import (
     Event,
     EventStateChangedData,
@@ -15,7 +20,7 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
@@ -75,6 +80,33 @@ async def wait_until(condition: Callable[[], bool], what: str) -> None:
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"in vain waited for: {what}") from None
+
+
+async def wait_for_issue(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, kind: str
+) -> ir.IssueEntry:
+    """Wait until the entry has a repair issue of the kind."""
+    await wait_until(lambda: issue(hass, entry, kind) is not None, f"issue {kind}")
+    raised = issue(hass, entry, kind)
+    assert raised is not None
+    return raised
+
+
+def issue(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, kind: str
+) -> ir.IssueEntry | None:
+    """Return the entry's repair issue of the kind, if there is one."""
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"{kind}_{entry.entry_id}")
+
+
+async def wait_for_question(hass: HomeAssistant) -> ConfigFlowResult:
+    """Wait until the user is asked for credentials, and for nothing else."""
+    await wait_until(
+        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
+    )
+    (asked,) = hass.config_entries.flow.async_progress()
+    assert asked["context"]["source"] == SOURCE_REAUTH
+    return asked
 
 
 async def queue_is_empty(administrator: Administrator, account: EaseeAccount) -> None:

@@ -8,7 +8,6 @@ import ssl
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
-from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
@@ -27,9 +26,12 @@ from .helpers import (
     SERIAL,
     add_account,
     form,
+    issue,
     open_form,
     state,
+    wait_for_issue,
     wait_for_number,
+    wait_for_question,
     wait_for_state,
     wait_live,
     wait_until,
@@ -185,11 +187,7 @@ async def test_refused_by_the_broker_for_good(
     asked = len([r for r in cloud.requests if r.path.startswith("/api/streams/amqp")])
     await administrator.set_password(account.amqp_username, "unknown to the API")
     await administrator.close_connections(account.amqp_username)
-    await wait_until(
-        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
-    )
-    flows = hass.config_entries.flow.async_progress()
-    assert [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
+    await wait_for_question(hass)
     status = state(hass, str(entry.unique_id), "stream_status")
     assert status.state == "credentials_refused"
     again = [r for r in cloud.requests if r.path.startswith("/api/streams/amqp")]
@@ -208,11 +206,7 @@ async def test_refused_account(
     cloud.expire_tokens()
     cloud.expire_refresh_tokens()
     await account.rotate_amqp_password("rotated")
-    await wait_until(
-        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
-    )
-    (asked,) = hass.config_entries.flow.async_progress()
-    assert asked["context"]["source"] == SOURCE_REAUTH
+    asked = await wait_for_question(hass)
     await hass.config_entries.flow.async_configure(
         asked["flow_id"],
         {"username": account.username, "password": "changed by its owner"},
@@ -229,12 +223,8 @@ async def test_queue_gone(
 ) -> None:
     """A deleted queue is a repair issue with the cure, until the queue is there again."""
     entry = await add_account(hass, cloud, account)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
     await administrator.delete_queue(account.queue)
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
-    raised = registry.async_get_issue(*issue)
-    assert raised is not None
+    raised = await wait_for_issue(hass, entry, "source_gone")
     assert raised.translation_key == "easee_source_gone"
     assert raised.translation_placeholders == {
         "account": entry.title,
@@ -242,7 +232,7 @@ async def test_queue_gone(
     }
     await administrator.create_queue(account.queue, account.exchange)
     await wait_live(hass, entry)
-    assert registry.async_get_issue(*issue) is None
+    assert issue(hass, entry, "source_gone") is None
     await account.publish(SERIAL, 120, 9.5)
     await wait_for_number(hass, SERIAL, "total_power", 9.5)
 
@@ -266,9 +256,7 @@ async def test_exclusive_consumer(
     queue = await (await intruder.channel()).get_queue(account.queue)
     await queue.consume(eat, exclusive=True)
     await hass.config_entries.async_setup(entry.entry_id)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"shared_source_{entry.entry_id}")
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await wait_for_issue(hass, entry, "shared_source")
     assert not hass.config_entries.flow.async_progress()
     await intruder.close()
     await wait_live(hass, entry)
@@ -320,9 +308,7 @@ async def test_account_that_is_no_integration_account_any_more(
     entry = await add_account(hass, cloud, account)
     cloud.fail_next("/api/streams/amqp/v2", status=403, times=100)
     await account.rotate_amqp_password("rotated")
-    await wait_until(
-        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
-    )
+    await wait_for_question(hass)
     status = state(hass, str(entry.unique_id), "stream_status")
     assert status.state == "credentials_refused"
 
@@ -335,14 +321,12 @@ async def test_ignored_repair_stays_ignored(
 ) -> None:
     """A reload does not bring back what the user has put aside."""
     entry = await add_account(hass, cloud, account)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
     await administrator.delete_queue(account.queue)
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
-    ir.async_ignore_issue(hass, *issue, ignore=True)
+    await wait_for_issue(hass, entry, "source_gone")
+    ir.async_ignore_issue(hass, DOMAIN, f"source_gone_{entry.entry_id}", ignore=True)
     await hass.config_entries.async_reload(entry.entry_id)
     await wait_lost(hass, entry)
-    raised = registry.async_get_issue(*issue)
+    raised = issue(hass, entry, "source_gone")
     assert raised is not None
     assert raised.dismissed_version is not None
 
@@ -357,11 +341,9 @@ async def test_second_consumer(
     """Somebody else on the queue takes half of the messages: that must be said."""
     monkeypatch.setattr(amqp, "WATCH_INTERVAL", 0.1)
     entry = await add_account(hass, cloud, account)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"shared_source_{entry.entry_id}")
     for _ in range(3):
         await asyncio.sleep(0.1)
-        assert registry.async_get_issue(*issue) is None
+        assert issue(hass, entry, "shared_source") is None
     intruder = await aio_pika.connect(
         host=broker.host,
         port=broker.port,
@@ -371,9 +353,9 @@ async def test_second_consumer(
     channel = await intruder.channel()
     queue = await channel.get_queue(account.queue)
     await queue.consume(eat)
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await wait_for_issue(hass, entry, "shared_source")
     await intruder.close()
-    await wait_until(lambda: registry.async_get_issue(*issue) is None, "its end")
+    await wait_until(lambda: issue(hass, entry, "shared_source") is None, "its end")
 
 
 async def test_tls_is_verified(

@@ -18,8 +18,10 @@ from .helpers import (
     SERIAL,
     add_account,
     entity_id,
+    issue,
     queue_is_empty,
     state,
+    wait_for_issue,
     wait_for_number,
     wait_until,
 )
@@ -136,9 +138,7 @@ async def test_fleet_that_outgrows_ten_is_asked_about(
     entry = await add_account(hass, cloud, account)
     account.add_charger("EH000000", name="First in the list")
     await account.publish("EH000000", 120, 1.0)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"choose_devices_{entry.entry_id}")
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await wait_for_issue(hass, entry, "choose_devices")
     assert set(entry.runtime_data.inventory.followed) == {
         f"EH{number:06}" for number in range(1, 11)
     }
@@ -150,7 +150,7 @@ async def test_fleet_that_outgrows_ten_is_asked_about(
     )
     await hass.async_block_till_done()
     assert len(entry.runtime_data.inventory.followed) == 11
-    assert registry.async_get_issue(*issue) is None
+    assert issue(hass, entry, "choose_devices") is None
 
 
 async def test_stranger_is_asked_about_once(

@@ -20,7 +20,9 @@ from .helpers import (
     SERIAL,
     add_account,
     entity_id,
+    issue,
     queue_is_empty,
+    wait_for_issue,
     wait_for_number,
     wait_live,
     wait_until,
@@ -141,12 +143,10 @@ async def test_removed_entry_takes_its_repairs_along(
 ) -> None:
     """Nobody is told to mend the queue of an account that is not there any more."""
     entry = await add_account(hass, cloud, account)
-    registry = ir.async_get(hass)
-    issue = (DOMAIN, f"source_gone_{entry.entry_id}")
     await administrator.delete_queue(account.queue)
-    await wait_until(lambda: registry.async_get_issue(*issue) is not None, "the issue")
+    await wait_for_issue(hass, entry, "source_gone")
     await hass.config_entries.async_remove(entry.entry_id)
-    assert registry.async_get_issue(*issue) is None
+    assert issue(hass, entry, "source_gone") is None
 
 
 async def test_removed_entry_leaves_nothing(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 import json
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
@@ -34,6 +34,7 @@ from .helpers import (
     queue_is_empty,
     state,
     wait_for_number,
+    wait_for_question,
     wait_for_state,
     wait_until,
 )
@@ -160,11 +161,7 @@ async def test_login_refused_while_the_stream_runs(
     cloud.expire_tokens()
     cloud.expire_refresh_tokens()
     async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
-    await wait_until(
-        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
-    )
-    (flow,) = hass.config_entries.flow.async_progress()
-    assert flow["context"]["source"] == SOURCE_REAUTH
+    await wait_for_question(hass)
     await account.publish(SERIAL, 120, 2.75)
     await wait_for_number(hass, SERIAL, "total_power", 2.75)
 
@@ -282,9 +279,7 @@ async def test_refused_login_is_not_tried_for_ever(
     cloud.expire_refresh_tokens()
     cloud.requests.clear()
     async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
-    await wait_until(
-        lambda: bool(hass.config_entries.flow.async_progress()), "the question"
-    )
+    await wait_for_question(hass)
     for _ in range(3):
         async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
         await account.publish("EH888888", 120, 1.0)

@@ -109,7 +109,6 @@ class Supervisor:
                     self._observer.refused(err)
                     return
                 self._renew = True
-                continue
             except SourceGoneError as err:
                 self._renew = True
                 await self._wait(err, self._backoff.slow_delay())

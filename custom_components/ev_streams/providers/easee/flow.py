@@ -72,10 +72,10 @@ class EaseeForm(ProviderForm):
         The account is known by its queue: two logins of one operator share it
         and would take each other's messages.
         """
-        client = _client(hass, data, patience=FORM_PATIENCE)
+        client, tls = _client(hass, data, patience=FORM_PATIENCE), get_default_context()
         details = await client.stream_details()
-        await probe(endpoint(details, get_default_context()))
-        account = EaseeAccount(client, get_default_context())
+        await probe(endpoint(details, tls))
+        account = EaseeAccount(client, tls)
         return Trial(
             account_id=details.queue_name,
             title=f"Easee {_operator(details.queue_name)}",
