@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
+import aio_pika
+from aio_pika.abc import AbstractConnection
 import pytest
 
 from custom_components.ev_streams.stream import amqp
@@ -168,6 +171,30 @@ async def test_ending_with_the_very_first_delivery(
     assert task.cancelled()
     seen = await administrator.queue_state(account.queue)
     assert (seen.ready, seen.unacknowledged, seen.consumers) == (0, 0, 0)
+
+
+async def test_ending_while_connecting_leaves_no_connection(
+    account: EaseeAccount,
+    administrator: Administrator,
+    endpoint: AmqpEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ended in the very moment in which the connection comes about, the line is closed."""
+    connect = aio_pika.connect
+
+    async def end_when_open(**options: Any) -> AbstractConnection:
+        connection: AbstractConnection = await connect(**options)
+        task.cancel()
+        # The library has steps left between the open line and its caller.
+        await asyncio.sleep(0)
+        return connection
+
+    monkeypatch.setattr(aio_pika, "connect", end_when_open)
+    stream = AmqpStream(endpoint, lambda delivery: delivery.ack())
+    task = asyncio.create_task(stream.run(Observer()))
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert await administrator.close_connections(account.amqp_username) == 0
 
 
 async def test_several_queues_on_one_connection(

@@ -41,6 +41,7 @@ from .supervisor import SourceState, StreamObserver
 
 CONNECT_TIMEOUT: Final = 30.0
 PATIENCE: Final = 10.0
+ABANDON_AFTER: Final = 2.0
 # The library gives a silent peer three of these before it calls the connection dead.
 HEARTBEAT: Final = 15
 PREFETCH: Final = 500
@@ -217,8 +218,8 @@ class _Acknowledger:
 
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
-    try:
-        return await aio_pika.connect(
+    connecting = asyncio.ensure_future(
+        aio_pika.connect(
             host=endpoint.host,
             port=endpoint.port,
             login=endpoint.username,
@@ -230,6 +231,14 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
             client_properties={"connection_name": "EV Streams for Home Assistant"},
             heartbeat=HEARTBEAT,
         )
+    )
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        # Cancelled at the wrong moment, the library leaves an open connection that
+        # nobody holds: let it come about, then close it.
+        await _bounded(_close_when_open(connecting), ABANDON_AFTER)
+        raise
     except (ProbableAuthenticationError, AuthenticationError) as err:
         raise CredentialsRefusedError("the broker refused the credentials") from err
     except InvalidFrameError as err:
@@ -312,7 +321,11 @@ async def _close(connection: AbstractConnection) -> None:
     await _bounded(connection.close())
 
 
-async def _bounded(work: Awaitable[object]) -> None:
+async def _close_when_open(connecting: Awaitable[AbstractConnection]) -> None:
+    await (await connecting).close()
+
+
+async def _bounded(work: Awaitable[object], patience: float | None = None) -> None:
     """Give the library its time to tidy up, but no more.
 
     On a dead line some of its calls wait for ever and outlast a cancellation;
@@ -320,7 +333,7 @@ async def _bounded(work: Awaitable[object]) -> None:
     """
     task = asyncio.ensure_future(work)
     task.add_done_callback(_forget)
-    await asyncio.wait({task}, timeout=PATIENCE)
+    await asyncio.wait({task}, timeout=PATIENCE if patience is None else patience)
     task.cancel()
 
 
