@@ -2,13 +2,16 @@
 
 from .account import EaseeAccount
 from .api import Request
+from .backlog import Backlog, make_backlog
 from .charger import EaseeCharger
 from .cloud import EaseeCloud
 from .observations import Measurement, ObservationId
-from .plans import PLANS, FleetPlan, play
+from .plans import OUTAGE, PLANS, FleetPlan, play
 
 __all__ = [
+    "OUTAGE",
     "PLANS",
+    "Backlog",
     "EaseeAccount",
     "EaseeCharger",
     "EaseeCloud",
@@ -16,5 +19,6 @@ __all__ = [
     "Measurement",
     "ObservationId",
     "Request",
+    "make_backlog",
     "play",
 ]

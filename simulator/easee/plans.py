@@ -1,9 +1,9 @@
-"""Prepared days at two chargers, and their performance in real time."""
+"""Prepared days at a few chargers, and their performance in real time."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Protocol
 
@@ -38,6 +38,8 @@ class FleetPlan:
     """What happens at the chargers of one account."""
 
     chargers: tuple[ChargerPlan, ...]
+    lead: timedelta = timedelta(0)
+    """How much of it is over when an outage begins, if one does."""
 
     def add_chargers(self, account: EaseeAccount) -> None:
         """Give the account its chargers, with their meters where the plan begins."""
@@ -154,6 +156,91 @@ CHECK = FleetPlan(
             ),
         ),
     )
+)
+
+# Half a day without a consumer, in a house, a drive and a yard. When it begins, a car is
+# charging in the house and at the drive; one that has come to the yard meanwhile is not
+# done when it ends. About ten thousand messages are missed.
+OUTAGE = FleetPlan(
+    lead=timedelta(hours=2),
+    chargers=(
+        ChargerPlan(
+            serial="EH482913",
+            name="Garage",
+            tick=20,
+            visits=(
+                Visit(
+                    car=Car(energy=8.4),
+                    arrives_after=5460,
+                    starts_after=12,
+                    leaves_after=1500,
+                ),
+                Visit(
+                    car=Car(energy=4.6),
+                    arrives_after=13300,
+                    starts_after=25,
+                    leaves_after=9400,
+                ),
+                Visit(
+                    car=Car(energy=2.1),
+                    arrives_after=8300,
+                    starts_after=8,
+                    leaves_after=700,
+                ),
+            ),
+        ),
+        ChargerPlan(
+            serial="EC507126",
+            name="Driveway",
+            product_code=102,
+            lifetime_energy=312.46205,
+            last_session_id=87,
+            tick=30,
+            visits=(
+                Visit(
+                    car=Car(energy=8.3, current=32, phases=1),
+                    arrives_after=3120,
+                    starts_after=40,
+                    leaves_after=7600,
+                ),
+                Visit(
+                    car=Car(energy=4.1, current=32, phases=1),
+                    arrives_after=16900,
+                    starts_after=15,
+                    leaves_after=900,
+                ),
+                Visit(
+                    car=Car(energy=6.4, current=32, phases=1),
+                    arrives_after=18000,
+                    starts_after=20,
+                    leaves_after=3600,
+                ),
+            ),
+        ),
+        ChargerPlan(
+            serial="EH730254",
+            name="Yard",
+            product_code=103,
+            max_current=20,
+            lifetime_energy=20519.004718,
+            last_session_id=1201,
+            tick=20,
+            visits=(
+                Visit(
+                    car=Car(energy=6.7, current=20, token="04A1B2C3D4E5F6"),
+                    arrives_after=10900,
+                    starts_after=21,
+                    leaves_after=3900,
+                ),
+                Visit(
+                    car=Car(energy=26.0, current=20, token="7B22F09C"),
+                    arrives_after=29850,
+                    starts_after=33,
+                    leaves_after=1800,
+                ),
+            ),
+        ),
+    ),
 )
 
 PLANS: Mapping[str, FleetPlan] = MappingProxyType({"demo": DEMO, "check": CHECK})
