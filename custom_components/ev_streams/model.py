@@ -57,7 +57,9 @@ class SessionChange:
     """A charging session started or stopped.
 
     Times and meter values are those of the message, never the receiver's
-    clock. `energy` and the meter values are kWh.
+    clock. `energy` and the meter values are kWh. `token` is the RFID token that
+    authorised it: personal. `is_derived` marks a session that no message names: it
+    was concluded from other readings.
     """
 
     device_id: str
@@ -68,6 +70,8 @@ class SessionChange:
     energy: float | None = None
     meter_start: float | None = None
     meter_stop: float | None = None
+    token: str | None = None
+    is_derived: bool = False
     arrived_at: datetime | None = None
 
     @property
@@ -80,7 +84,10 @@ class SessionChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """All that is known of one charging session; None where nothing was told yet."""
+    """All that is known of one charging session; None where nothing was told yet.
+
+    `replayed` is true once its start or its stop was told late.
+    """
 
     device_id: str
     session_id: str
@@ -89,6 +96,9 @@ class Session:
     energy: float | None = None
     meter_start: float | None = None
     meter_stop: float | None = None
+    token: str | None = None
+    is_derived: bool = False
+    replayed: bool = False
 
     @property
     def duration(self) -> float | None:
@@ -98,7 +108,31 @@ class Session:
         return (self.stopped_at - self.started_at).total_seconds()
 
 
-type Update = Reading | SessionChange
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDocument:
+    """A signed document of a session, whole as it came: its signature covers every letter.
+
+    `session_id` is None where the text does not tell whose it is. Personal: it
+    may hold the RFID token.
+    """
+
+    device_id: str
+    text: str
+    measured_at: datetime
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One numeric reading as history keeps it; unlike a state it may be an old one."""
+
+    device_id: str
+    key: str
+    measured_at: datetime
+    value: float
+
+
+type Update = Reading | SessionChange | SessionDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
