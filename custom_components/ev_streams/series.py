@@ -1,0 +1,104 @@
+"""What a run of readings says of each hour: meters by their growth, the rest by mean, min and max.
+
+Pure arithmetic over (time, value) pairs in order of time; times are aware UTC.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final
+
+HOUR: Final = timedelta(hours=1)
+# A meter that falls below this share of what it showed began anew: the rule of
+# Home Assistant's recorder, whose rows these have to fit to.
+RESET_BELOW: Final = 0.9
+
+type Pair = tuple[datetime, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyMean:
+    """Time-weighted mean, lowest and highest value of one hour."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Meter:
+    """A meter's readings, with what it counted altogether over its resets."""
+
+    def __init__(self, readings: Sequence[Pair]) -> None:
+        """`readings` are in order of time."""
+        self._readings = readings
+        self._times = [time for time, _ in readings]
+        self._offsets = [0.0] * len(readings)
+        for at, ((_, before), (_, value)) in enumerate(pairwise(readings), start=1):
+            is_reset = value < RESET_BELOW * before
+            self._offsets[at] = self._offsets[at - 1] + (before if is_reset else 0.0)
+
+    @property
+    def has_resets(self) -> bool:
+        """Whether the meter began anew within the readings."""
+        return bool(self._offsets) and self._offsets[-1] != 0.0
+
+    def at(self, time: datetime) -> tuple[float, float] | None:
+        """Return what the meter showed and what it had counted; None before its first reading.
+
+        Between two readings it is taken to have grown evenly, after the last
+        one to stand still.
+        """
+        after = bisect_right(self._times, time)
+        if after == 0:
+            return None
+        begin, shown = self._readings[after - 1]
+        offset = self._offsets[after - 1]
+        if after == len(self._readings) or begin == time:
+            return shown, shown + offset
+        end, next_shown = self._readings[after]
+        share = (time - begin) / (end - begin)
+        grown = next_shown + self._offsets[after] - shown - offset
+        counted = shown + offset + share * grown
+        is_reset = self._offsets[after] != offset
+        return (shown if is_reset else shown + share * grown), counted
+
+    def offset_of(self, shown: float, time: datetime, within: float) -> float | None:
+        """Return counted minus shown for the newest reading up to `time` that showed the value.
+
+        None where the meter began anew and no reading tells on which side of it
+        the value belongs.
+        """
+        if not self.has_resets:
+            return 0.0
+        for at in range(bisect_right(self._times, time) - 1, -1, -1):
+            if abs(self._readings[at][1] - shown) <= within:
+                return self._offsets[at]
+        return None
+
+
+def hourly_mean(readings: Sequence[Pair], hour: datetime) -> HourlyMean | None:
+    """Return the mean of an hour, each value holding until the next one; None without any.
+
+    So the recorder has it. Where nothing is known of the hour's beginning, the
+    mean is that of the rest.
+    """
+    times = [time for time, _ in readings]
+    first = max(0, bisect_right(times, hour) - 1)
+    inside = [pair for pair in readings[first:] if pair[0] < hour + HOUR]
+    if not inside:
+        return None
+    begins = [max(hour, time) for time, _ in inside]
+    ends = [*begins[1:], hour + HOUR]
+    weights = [
+        (end - begin).total_seconds() for begin, end in zip(begins, ends, strict=True)
+    ]
+    values = [value for _, value in inside]
+    total = sum(weights)
+    if not total:
+        return None
+    weighted = sum(
+        value * weight for value, weight in zip(values, weights, strict=True)
+    )
+    return HourlyMean(mean=weighted / total, low=min(values), high=max(values))
