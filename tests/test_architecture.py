@@ -15,29 +15,39 @@ PACKAGE = Path(ev_streams.__file__).parent
 LONGEST_MODULE = 450
 
 # Modules that know nothing of Home Assistant, so that they can be fuzzed and measured alone.
-FREE_MODULES = {"model", "ledger", "store", "mapping", "refusals"}
+FREE_MODULES = {
+    "model",
+    "ledger",
+    "store",
+    "tables",
+    "commit",
+    "meter",
+    "series",
+    "mapping",
+    "refusals",
+    "announcer",
+}
 FREE_FOLDER = "stream"
-FREE_PROTOCOL_HALF = {"api", "decode", "observations", "enums", "account"}
+FREE_PROTOCOL_HALF = {
+    "api",
+    "decode",
+    "observations",
+    "enums",
+    "account",
+    "op_mode",
+}
 
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"model", "const"}),
-    frozenset({"stream", "mapping"}),
+    frozenset({"stream", "mapping", "meter", "series"}),
     frozenset({"providers"}),
-    frozenset(
-        {
-            "ledger",
-            "store",
-            "refusals",
-            "notifier",
-            "inventory",
-            "connection",
-            "history",
-        }
-    ),
-    frozenset({"refresh"}),
-    frozenset({"coordinator"}),
-    frozenset({"entity"}),
+    frozenset({"ledger", "store", "tables", "refusals", "notifier"}),
+    frozenset({"inventory", "connection", "storage", "commit", "derivation"}),
+    frozenset({"refresh", "intake", "announcer", "longterm"}),
+    frozenset({"history"}),
+    frozenset({"coordinator", "backfill"}),
+    frozenset({"entity", "report"}),
 )
 
 

@@ -39,14 +39,20 @@ def stopped(number: int, at: datetime, *, device_id: str = CHARGER) -> SessionCh
     )
 
 
+def tell(ledger: Ledger, change: SessionChange) -> bool:
+    """Let the ledger know of a change; returns whether it is to be announced."""
+    ledger.record_session(change)
+    return ledger.announce_session(change)
+
+
 def test_a_session_starts_once_and_stops_once() -> None:
     ledger = Ledger()
     start, stop = started(7, EARLIER), stopped(7, EARLIER + timedelta(minutes=30))
-    assert ledger.announce_session(start)
-    assert not ledger.announce_session(start)
-    assert ledger.announce_session(stop)
-    assert not ledger.announce_session(stop)
-    assert not ledger.announce_session(start)
+    assert tell(ledger, start)
+    assert not tell(ledger, start)
+    assert tell(ledger, stop)
+    assert not tell(ledger, stop)
+    assert not tell(ledger, start)
     assert ledger.session(CHARGER, "7") == Session(
         device_id=CHARGER,
         session_id="7",
@@ -67,7 +73,7 @@ def test_a_stop_whose_start_was_never_seen_still_counts() -> None:
         stopped_at=EARLIER,
         energy=3.0,
     )
-    assert ledger.announce_session(stop)
+    assert tell(ledger, stop)
     session = ledger.last_stopped_session(CHARGER)
     assert session is not None
     assert (session.started_at, session.stopped_at, session.energy) == (
@@ -79,8 +85,8 @@ def test_a_stop_whose_start_was_never_seen_still_counts() -> None:
 
 def test_the_same_number_at_two_devices_is_two_sessions() -> None:
     ledger = Ledger()
-    assert ledger.announce_session(started(1, EARLIER))
-    assert ledger.announce_session(started(1, EARLIER, device_id="EH654321"))
+    assert tell(ledger, started(1, EARLIER))
+    assert tell(ledger, started(1, EARLIER, device_id="EH654321"))
 
 
 def test_recording_announces_nothing() -> None:
@@ -89,18 +95,16 @@ def test_recording_announces_nothing() -> None:
     stop = stopped(7, EARLIER)
     ledger.record_session(stop)
     assert ledger.last_stopped_session(CHARGER) is not None
-    assert ledger.announce_session(stop)
+    assert tell(ledger, stop)
 
 
 def test_a_sparse_message_erases_nothing() -> None:
     ledger = Ledger()
     full = stopped(7, EARLIER)
-    ledger.announce_session(full)
+    tell(ledger, full)
     known = ledger.session(CHARGER, "7")
     for phase in SessionPhase:
-        ledger.announce_session(
-            SessionChange(device_id=CHARGER, session_id="7", phase=phase)
-        )
+        tell(ledger, SessionChange(device_id=CHARGER, session_id="7", phase=phase))
     assert ledger.session(CHARGER, "7") == known
     assert known is not None
     assert known.energy == 5.5
@@ -108,15 +112,16 @@ def test_a_sparse_message_erases_nothing() -> None:
 
 def test_a_value_of_zero_is_told_and_taken() -> None:
     ledger = Ledger()
-    ledger.announce_session(stopped(7, EARLIER))
-    ledger.announce_session(
+    tell(ledger, stopped(7, EARLIER))
+    tell(
+        ledger,
         SessionChange(
             device_id=CHARGER,
             session_id="7",
             phase=SessionPhase.STOPPED,
             energy=0.0,
             meter_stop=0.0,
-        )
+        ),
     )
     session = ledger.session(CHARGER, "7")
     assert session is not None
@@ -147,9 +152,7 @@ def test_each_phase_is_announced_exactly_once_in_any_order(
 ) -> None:
     ledger = Ledger()
     announced = [
-        (change.session_id, change.phase)
-        for change in changes
-        if ledger.announce_session(change)
+        (change.session_id, change.phase) for change in changes if tell(ledger, change)
     ]
     assert sorted(announced) == sorted({(c.session_id, c.phase) for c in changes})
 
@@ -169,8 +172,8 @@ def test_each_phase_is_announced_exactly_once_in_any_order(
 def test_the_newest_sessions_are_kept() -> None:
     ledger = Ledger()
     for number in range(KEPT_SESSIONS + 2):
-        ledger.announce_session(started(number, EARLIER + timedelta(minutes=number)))
-    ledger.announce_session(started(0, EARLIER, device_id="EH654321"))
+        tell(ledger, started(number, EARLIER + timedelta(minutes=number)))
+    tell(ledger, started(0, EARLIER, device_id="EH654321"))
     known = [n for n in range(KEPT_SESSIONS + 2) if ledger.session(CHARGER, str(n))]
     assert known == list(range(2, KEPT_SESSIONS + 2))
     assert ledger.session("EH654321", "0") is not None
@@ -179,8 +182,8 @@ def test_the_newest_sessions_are_kept() -> None:
 def test_a_session_older_than_all_that_are_kept_pushes_none_of_them_out() -> None:
     ledger = Ledger()
     for number in range(KEPT_SESSIONS):
-        ledger.announce_session(started(number, EARLIER + timedelta(minutes=number)))
-    ledger.announce_session(started(9999, EARLIER - timedelta(days=1)))
+        tell(ledger, started(number, EARLIER + timedelta(minutes=number)))
+    tell(ledger, started(9999, EARLIER - timedelta(days=1)))
     assert all(ledger.session(CHARGER, str(n)) for n in range(KEPT_SESSIONS))
 
 
@@ -190,11 +193,9 @@ def test_the_last_session_is_the_one_that_started_last(
 ) -> None:
     ledger = Ledger()
     for number in order:
-        ledger.announce_session(started(number, EARLIER + timedelta(hours=number)))
+        tell(ledger, started(number, EARLIER + timedelta(hours=number)))
     for number in (2, 1):
-        ledger.announce_session(
-            stopped(number, EARLIER + timedelta(hours=number, minutes=30))
-        )
+        tell(ledger, stopped(number, EARLIER + timedelta(hours=number, minutes=30)))
     last = ledger.last_session(CHARGER)
     last_stopped = ledger.last_stopped_session(CHARGER)
     assert last is not None
@@ -207,14 +208,15 @@ def test_sessions_that_overlap_are_ordered_each_way() -> None:
     """A charger that told a stop late: the last to start was not the last to stop."""
     ledger = Ledger()
     for number, start, stop in ((1, 0, 10), (2, 5, 6)):
-        ledger.announce_session(
+        tell(
+            ledger,
             SessionChange(
                 device_id=CHARGER,
                 session_id=str(number),
                 phase=SessionPhase.STOPPED,
                 started_at=EARLIER + timedelta(minutes=start),
                 stopped_at=EARLIER + timedelta(minutes=stop),
-            )
+            ),
         )
     last = ledger.last_session(CHARGER)
     last_stopped = ledger.last_stopped_session(CHARGER)
@@ -225,7 +227,7 @@ def test_sessions_that_overlap_are_ordered_each_way() -> None:
 
 def test_a_running_session_is_not_the_last_stopped_one() -> None:
     ledger = Ledger()
-    ledger.announce_session(started(1, EARLIER))
+    tell(ledger, started(1, EARLIER))
     assert ledger.last_session(CHARGER) is not None
     assert ledger.last_stopped_session(CHARGER) is None
 
@@ -257,17 +259,17 @@ def test_a_change_happened_when_its_own_phase_did() -> None:
 def test_a_session_that_is_no_longer_kept_is_still_announced_once_only() -> None:
     ledger = Ledger()
     changes = [started(n, EARLIER + timedelta(minutes=n)) for n in range(501)]
-    announced = [ledger.announce_session(each) for each in [*changes, changes[0]]]
+    announced = [tell(ledger, each) for each in [*changes, changes[0]]]
     assert announced.count(True) == 501
 
     older_than_all_kept = started(9999, EARLIER - timedelta(days=1))
-    again = [ledger.announce_session(older_than_all_kept) for _ in range(3)]
+    again = [tell(ledger, older_than_all_kept) for _ in range(3)]
     assert again == [True, False, False]
 
 
 def test_what_was_announced_is_not_remembered_for_ever() -> None:
     ledger = Ledger()
     for n in range(2100):
-        ledger.announce_session(started(n, EARLIER + timedelta(minutes=n)))
-    assert not ledger.announce_session(started(2099, EARLIER))
-    assert ledger.announce_session(started(0, EARLIER))
+        tell(ledger, started(n, EARLIER + timedelta(minutes=n)))
+    assert not tell(ledger, started(2099, EARLIER))
+    assert tell(ledger, started(0, EARLIER))

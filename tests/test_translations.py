@@ -18,10 +18,16 @@ import probatio
 import pytest
 
 from custom_components import ev_streams
-from custom_components.ev_streams.const import CONF_DEVICES, CONF_GRACE_TIME
+from custom_components.ev_streams.const import (
+    CONF_DEVICES,
+    CONF_GRACE_TIME,
+    CONF_HISTORY,
+    CONF_TOKENS,
+)
 from custom_components.ev_streams.inventory import ISSUE_CHOOSE_DEVICES
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
+from custom_components.ev_streams.storage import ISSUE_DAMAGED, ISSUE_UNAVAILABLE
 from custom_components.ev_streams.stream.errors import AccountRefusedError, StreamError
 
 PACKAGE = Path(ev_streams.__file__).parent
@@ -219,7 +225,11 @@ def test_every_field_of_a_provider_is_explained(provider: Provider) -> None:
     ("flow", "step", "expected"),
     [
         ("config", "devices", {CONF_DEVICES}),
-        ("options", "init", {CONF_DEVICES, CONF_GRACE_TIME}),
+        (
+            "options",
+            "init",
+            {CONF_DEVICES, CONF_GRACE_TIME, CONF_HISTORY, CONF_TOKENS},
+        ),
     ],
 )
 def test_every_shared_field_is_explained(
@@ -268,8 +278,37 @@ def test_a_failure_at_setup_has_a_text_with_its_reason() -> None:
     assert placeholders(message) == {"reason"}
 
 
+def raised() -> dict[str, set[str]]:
+    """What the code names when it raises, with what it gives the text to fill in."""
+    found: dict[str, set[str]] = {}
+    for file in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            given = {each.arg: each.value for each in node.keywords}
+            key, named = (
+                given.get(name)
+                for name in ("translation_key", "translation_placeholders")
+            )
+            if "translation_domain" not in given or not isinstance(key, ast.Constant):
+                continue
+            names = named.keys if isinstance(named, ast.Dict) else []
+            found[str(key.value)] = {
+                str(name.value) for name in names if isinstance(name, ast.Constant)
+            }
+    return found
+
+
+def test_every_exception_has_a_text_with_what_it_is_given() -> None:
+    exceptions = raised()
+    assert {"not_our_device", "no_answer", "store_unavailable"} <= set(exceptions)
+    for key, given in exceptions.items():
+        assert placeholders(ENGLISH["exceptions"][key]["message"]) == given, key
+
+
 def test_no_exception_has_a_text_that_no_error_asks_for() -> None:
-    assert set(ENGLISH["exceptions"]) <= {error.form_error for error in errors()}
+    asked = {error.form_error for error in errors()} | set(raised())
+    assert set(ENGLISH["exceptions"]) <= asked
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -288,6 +327,19 @@ def test_many_devices_are_a_repair_of_their_own() -> None:
     words = ENGLISH["issues"][ISSUE_CHOOSE_DEVICES]
     used = placeholders(words["title"]) | placeholders(words["description"])
     assert used == {"account", "listed", "limit"}
+
+
+def test_troubles_with_the_file_are_repairs_of_their_own() -> None:
+    """One goes away by itself, the other is confirmed and says the same in the list."""
+    passing = ENGLISH["issues"][ISSUE_UNAVAILABLE]
+    assert placeholders(passing["title"]) == {"account"}
+    assert passing["description"]
+    assert "fix_flow" not in passing
+    lasting = ENGLISH["issues"][ISSUE_DAMAGED]
+    (confirm,) = lasting["fix_flow"]["step"].values()
+    assert "description" not in lasting
+    assert placeholders(lasting["title"]) == {"account"}
+    assert placeholders(confirm["title"] + confirm["description"]) == {"account"}
 
 
 @pytest.mark.parametrize("file", ["translations/en.json", "icons.json"])

@@ -4,15 +4,26 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import config_validation as cv, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .providers import PROVIDERS
+from .services import async_setup_services
+from .storage import store_path
+from .store import remove_files
 from .stream.errors import AccountRefusedError, StreamError
 
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Offer the actions, whether an entry is loaded or not."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
@@ -33,12 +44,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
             translation_placeholders={"reason": str(err)},
         ) from err
     coordinator = EvStreamsCoordinator(hass, entry, provider, account, devices)
+    # After everything else, and after a setup that fails from here on.
+    entry.async_on_unload(coordinator.store.close)
+    await coordinator.open()
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.start()
 
     async def stop(_event: Event) -> None:
         await coordinator.stop()
+        await coordinator.store.close()
 
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     return True
@@ -54,10 +69,11 @@ async def async_unload_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
-    """Take the entry's repair issues along."""
+    """Take the entry's repair issues and its file along."""
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and issue_id.endswith(f"_{entry.entry_id}"):
             ir.async_delete_issue(hass, DOMAIN, issue_id)
+    await hass.async_add_executor_job(remove_files, store_path(hass, entry.entry_id))
 
 
 async def async_remove_config_entry_device(
@@ -66,10 +82,10 @@ async def async_remove_config_entry_device(
     """Let the user remove a device that the account does not list any more."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
-    inventory = entry.runtime_data.inventory
+    coordinator = entry.runtime_data
     device_ids = {each for domain, each in device.identifiers if domain == DOMAIN}
-    if any(inventory.is_listed(device_id) for device_id in device_ids):
+    if any(coordinator.inventory.is_listed(device_id) for device_id in device_ids):
         return False
     for device_id in device_ids:
-        inventory.forget(device_id)
+        await coordinator.forget(device_id)
     return True

@@ -15,6 +15,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import callback
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -29,7 +30,9 @@ from .const import (
     AUTO_FOLLOW,
     CONF_DEVICES,
     CONF_GRACE_TIME,
+    CONF_HISTORY,
     CONF_PROVIDER,
+    CONF_TOKENS,
     DEFAULT_GRACE_TIME,
     DOMAIN,
 )
@@ -178,7 +181,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class EvStreamsOptionsFlow(OptionsFlowWithReload):
-    """Which devices to follow, and how long a broken stream goes unnoticed."""
+    """Which devices to follow, what to keep, and how long a broken stream goes unnoticed."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
@@ -194,6 +197,9 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         fields: dict[probatio.Marker, Any] = {
             probatio.Required(CONF_GRACE_TIME, default=grace): GRACE_TIME
         }
+        for name, default in ((CONF_HISTORY, True), (CONF_TOKENS, False)):
+            marker = probatio.Required(name, default=options.get(name, default))
+            fields[marker] = BooleanSelector()
         listed, followed = self._devices()
         if CONF_DEVICES in options or len(listed) > AUTO_FOLLOW:
             picked = options.get(CONF_DEVICES, followed)

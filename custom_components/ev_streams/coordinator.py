@@ -1,28 +1,35 @@
 """One per entry: runs the stream, feeds the ledger, notifies exactly the entities concerned."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 import logging
+from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
+from .announcer import Announcer
+from .commit import Committer
 from .connection import ConnectionMonitor
-from .const import CONF_GRACE_TIME, DEFAULT_GRACE_TIME
+from .const import CONF_GRACE_TIME, CONF_HISTORY, CONF_TOKENS, DEFAULT_GRACE_TIME
+from .derivation import Derivation
+from .history import History, history_keys
+from .intake import Intake, is_late
 from .inventory import Inventory
-from .ledger import Ledger, Verdict
+from .ledger import Ledger
 from .model import (
     BadInputError,
     DeviceRecord,
     Message,
     Reading,
     SessionChange,
+    SessionDocument,
     SessionPhase,
     Update,
 )
@@ -30,32 +37,41 @@ from .notifier import Notifier
 from .providers.base import Account, Provider
 from .refresh import Refresher
 from .refusals import Refusals
-from .stream.delivery import Delivery
+from .storage import StoreMonitor, open_store, store_path
+from .store import Batch, Store, StoreError
+from .stream.delivery import Delivery, Receiver
 from .stream.supervisor import Stream, Supervisor
 
 type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
-type SessionListener = Callable[[SessionChange, bool], None]
 
 _LOGGER = logging.getLogger(__name__)
 
+RECORDER = "recorder"
 REFRESH_INTERVAL = timedelta(hours=1)
-REPLAYED_AFTER = timedelta(minutes=5)
+# A device that was offline goes on where it was interrupted: the readings of its
+# last hours are kept until it has had some more.
+KEPT_FOR = timedelta(hours=3)
+KEPT_ACTIVE_HOURS = 4
 # Seconds between states of what changes with every message.
 VITALS_PERIOD = 300.0
 COUNTDOWN_PERIOD = 1.0
+# Seconds between states of a value that is replayed: only the newest is shown.
+REPLAY_PERIOD = 1.0
 # Kinds of unknown things are the vendor's, their number is not ours to trust.
 UNKNOWN_KINDS = 200
 
 KEY_SESSION = "charging_session"
 KEY_STATUS = "stream_status"
 KEY_BACKLOG = "backlog"
+KEY_BACKLOG_DONE = "backlog_done"
 KEY_CONNECTED = "connected"
 KEY_LAST_MESSAGE = "last_message"
 KEY_DELIVERY_LATENCY = "delivery_latency"
 KEY_UPLOAD_LATENCY = "upload_latency"
+KEY_HISTORY_IMPORT = "history_import"
 
 
-class EvStreamsCoordinator:
+class EvStreamsCoordinator(Receiver):
     """The account at work in Home Assistant."""
 
     def __init__(
@@ -66,8 +82,9 @@ class EvStreamsCoordinator:
         account: Account,
         devices: Iterable[DeviceRecord],
     ) -> None:
-        """Know the account's devices; nothing runs before `start`."""
+        """Know the account's devices; nothing runs before `open` and `start`."""
         self.provider = provider
+        self.account = account
         self.ledger = Ledger()
         self.refusals = Refusals()
         self.notifier = Notifier()
@@ -81,6 +98,7 @@ class EvStreamsCoordinator:
         self.last_message: datetime | None = None
         self.delivery_latency: timedelta | None = None
         self.upload_latency: dict[str, timedelta] = {}
+        self.history_import: float | None = None
         self._refresher = Refresher(
             account,
             self.inventory,
@@ -99,13 +117,46 @@ class EvStreamsCoordinator:
             on_available=self.notifier.notify_all,
             on_connected=self._refresher.request,
         )
+        self.store = Store(store_path(hass, entry.entry_id))
+        self.store_monitor = StoreMonitor(hass, entry)
+        self.committer = Committer(
+            self.store,
+            is_live=lambda: self.connection.backlog.is_live,
+            everything=self._everything,
+            on_trouble=self.store_monitor.troubled,
+        )
+        self.announcer = Announcer(self._is_first)
+        self.intake: Intake
+        self.history: History
         self._hass = hass
         self._entry = entry
-        self._account = account
         self._supervisor = Supervisor(self._open_stream, self.connection)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_interval: Callable[[], None] | None = None
-        self._session_listeners: dict[str, list[SessionListener]] = defaultdict(list)
+        self._keeps_history = False
+
+    async def open(self) -> None:
+        """Take up what was kept before a restart; raises what a setup may raise."""
+        contents = await open_store(self.store, self.store_monitor)
+        self.ledger.restore(contents.readings, contents.sessions, contents.announced)
+        keeps_history = (
+            self._entry.options.get(CONF_HISTORY, True)
+            and RECORDER in self._hass.config.components
+        )
+        self.intake = Intake(
+            self.ledger,
+            self.committer,
+            Derivation(self.provider, self.ledger),
+            history_keys=history_keys(self.provider) if keeps_history else (),
+            meter_keys=self.provider.meter_inputs if keeps_history else (),
+            keeps_tokens=self._entry.options.get(CONF_TOKENS, False),
+        )
+        self.intake.late_hours |= contents.late_hours
+        self.intake.kept_since.update(contents.kept_since)
+        self.history = History(
+            self._hass, self.provider, self.intake, self.committer, self.store
+        )
+        self._keeps_history = keeps_history
 
     def start(self) -> None:
         """Run the stream; the platforms' entities listen already."""
@@ -120,18 +171,23 @@ class EvStreamsCoordinator:
             for name, work in (
                 ("stream", self._supervisor.run()),
                 ("refresh", self._refresher.run()),
+                ("commit", self.committer.run()),
+                *([("history", self.history.run())] if self._keeps_history else []),
             )
         ]
 
     async def stop(self) -> None:
-        """Close the stream; what was applied has been acknowledged, the rest stays at the broker."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End the stream; what came is kept and acknowledged, the rest stays at the broker."""
+        # The stream first, and alone: it settles while the others still work.
+        for tasks in (self._tasks[:1], self._tasks[1:]):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
         if self._stop_interval is not None:
             self._stop_interval()
             self._stop_interval = None
+        await self.settle()
         self.notifier.close()
         self.connection.close()
 
@@ -144,18 +200,33 @@ class EvStreamsCoordinator:
         online = self.ledger.reading(device_id, self.provider.online_key)
         return online is None or online.value is True
 
-    def listen_to_sessions(
-        self, device_id: str, listener: SessionListener
-    ) -> Callable[[], None]:
-        """Call the listener with each session change and whether it is replayed."""
-        listeners = self._session_listeners[device_id]
-        listeners.append(listener)
-        return lambda: listeners.remove(listener)
+    async def documents(self, device_id: str) -> list[SessionDocument]:
+        """Return the signed session documents of a device, in order of time."""
+        await self.committer.flush()
+        return await self.store.documents(device_id, None, None)
+
+    def history_progress(self, share: float) -> None:
+        """Show how far the filling of past hours is, from 0 to 1."""
+        self.history_import = share
+        self.notifier.notify(self.inventory.account_id, KEY_HISTORY_IMPORT)
+
+    async def forget(self, device_id: str) -> None:
+        """Forget a device that the user removed."""
+        self.inventory.forget(device_id)
+        self.intake.forget(device_id)
+        await self.store.forget_device(device_id)
+
+    def _everything(self) -> Batch:
+        return self.intake.everything()
+
+    def _is_first(self, change: SessionChange) -> bool:
+        return self.intake.announce(change)
 
     async def _open_stream(self, renew: bool) -> Stream:
-        return await self._account.open_stream(renew, self.handle)
+        return await self.account.open_stream(renew, self)
 
     @callback
+    @override
     def handle(self, delivery: Delivery) -> None:
         """Take one delivery; it is settled whatever is in it."""
         now = dt_util.utcnow()
@@ -164,10 +235,16 @@ class EvStreamsCoordinator:
         self.last_message = now
         arrived_at = None
         with self._accounted(delivery, now):
-            message = self._account.decode(delivery)
+            message = self.account.decode(delivery)
             arrived_at = message.arrived_at
             self._route(message, delivery, now)
         self._progressed(arrived_at, now)
+
+    @override
+    async def settle(self) -> None:
+        """Tell what is held back, commit what is pending, acknowledge it."""
+        self.announcer.release()
+        await self.committer.flush()
 
     @contextmanager
     def _accounted(self, delivery: Delivery, now: datetime) -> Iterator[None]:
@@ -179,11 +256,11 @@ class EvStreamsCoordinator:
                 _LOGGER.warning(
                     "A message that cannot be decoded is left out: %s", err.reason
                 )
-            self._settle(delivery)
+            self.committer.settle(delivery.ack)
         except Exception:
             if self.refusals.add(delivery, "internal_error", now):
                 _LOGGER.exception("A message could not be handled and is left out")
-            self._settle(delivery)
+            self.committer.settle(delivery.ack)
 
     def _route(self, message: Message, delivery: Delivery, now: datetime) -> None:
         """Apply the message if its device is followed, or let it wait if that is not known."""
@@ -208,53 +285,79 @@ class EvStreamsCoordinator:
     def _take_message(
         self, message: Message, delivery: Delivery, now: datetime
     ) -> None:
+        changes: list[SessionChange] = []
         if message.device_id and not self.inventory.is_followed(message.device_id):
             self.not_followed += 1
         else:
             self._note_delivery_latency(message, now)
             for update in message.updates:
-                self._apply(update, now)
-        self._settle(delivery)
+                changes += self._apply(update, now)
+        self._announce(changes, delivery, now)
 
-    def _settle(self, delivery: Delivery) -> None:
-        """Acknowledge: everything that the message was to do is done."""
-        delivery.ack()
-
-    def _apply(self, update: Update, now: datetime) -> None:
+    def _apply(self, update: Update, now: datetime) -> list[SessionChange]:
+        """Take the update in and tell whom it concerns; returns the sessions to be announced."""
+        is_replaying = not self.connection.backlog.is_live
+        changes: list[SessionChange] = []
+        for news in self.intake.take(update, now, is_replaying=is_replaying):
+            if isinstance(news, SessionChange):
+                changes.append(news)
+            else:
+                self._reading_changed(
+                    news, gently=is_replaying or is_late(news.measured_at, now)
+                )
         if isinstance(update, SessionChange):
-            is_news = self.ledger.announce_session(update)
-            # The sensors first: whoever hears the event may look at them.
-            self.notifier.notify(update.device_id, KEY_SESSION)
-            if is_news:
-                self._announce(update, now)
-        elif self.ledger.apply(update, now) is Verdict.NEW:
-            self._reading_changed(update)
+            self._notify(update.device_id, KEY_SESSION, gently=is_replaying)
+        return changes
 
-    def _reading_changed(self, reading: Reading) -> None:
+    def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
-        self.notifier.notify(device_id, key)
+        self._notify(device_id, key, gently=gently)
         self._note_upload_latency(device_id, key)
         if key == self.provider.online_key:
             self.notifier.notify_device(device_id)
         if key == self.provider.firmware_key:
             self.inventory.set_firmware(device_id, str(reading.value))
 
-    def _announce(self, change: SessionChange, now: datetime) -> None:
-        """Tell the event entity; a start after its own stop is history, however fresh."""
-        happened_at = change.happened_at
+    def _notify(self, device_id: str, key: str, *, gently: bool) -> None:
+        """Tell the entities of a key; what is replayed no more than once a second."""
+        if gently:
+            self.notifier.notify_gently(device_id, key, REPLAY_PERIOD)
+        else:
+            self.notifier.notify(device_id, key)
+
+    def _announce(
+        self, changes: list[SessionChange], delivery: Delivery, now: datetime
+    ) -> None:
+        """Let the event entities know, then acknowledge: what is held keeps its delivery waiting."""
+        is_replaying = not self.connection.backlog.is_live
+        waiting = len(changes)
+
+        def told() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting <= 0:
+                self.committer.settle(delivery.ack)
+
+        for change in changes:
+            # The sensors first: whoever hears the event may look at them.
+            self.notifier.notify(change.device_id, KEY_SESSION)
+            replayed = is_replaying or self._is_history(change, now)
+            if is_replaying:
+                self.announcer.hold(change, replayed, told)
+            else:
+                self.announcer.tell(change, replayed)
+        if not changes or not is_replaying:
+            self.committer.settle(delivery.ack)
+
+    def _is_history(self, change: SessionChange, now: datetime) -> bool:
+        """Whether the change is told late; a start after its own stop is, however fresh."""
         session = self.ledger.session(change.device_id, change.session_id)
         is_late_start = (
             change.phase is SessionPhase.STARTED
             and session is not None
             and session.stopped_at is not None
         )
-        replayed = (
-            is_late_start
-            or not self.connection.backlog.is_live
-            or (happened_at is not None and now - happened_at > REPLAYED_AFTER)
-        )
-        for listener in self._session_listeners[change.device_id]:
-            listener(change, replayed)
+        return is_late_start or is_late(change.happened_at, now)
 
     def _note_delivery_latency(self, message: Message, now: datetime) -> None:
         if message.arrived_at is not None and self.connection.backlog.is_live:
@@ -277,19 +380,35 @@ class EvStreamsCoordinator:
         backlog.consumed(arrived_at, now)
         self.notifier.notify_gently(account_id, KEY_LAST_MESSAGE, VITALS_PERIOD)
         if not was_live:
-            self.notifier.notify_gently(account_id, KEY_BACKLOG, COUNTDOWN_PERIOD)
+            for key in (KEY_BACKLOG, KEY_BACKLOG_DONE):
+                self.notifier.notify_gently(account_id, key, COUNTDOWN_PERIOD)
             if backlog.is_live:
-                self.notifier.notify(account_id, KEY_STATUS)
-                self.notifier.notify(account_id, KEY_BACKLOG)
+                self._went_live()
+
+    def _went_live(self) -> None:
+        """Show the end of the replay; what happened meanwhile becomes history now."""
+        self.announcer.release()
+        for key in (KEY_STATUS, KEY_BACKLOG, KEY_BACKLOG_DONE):
+            self.notifier.notify(self.inventory.account_id, key)
+        self.history.request()
 
     @callback
     def _connection_changed(self) -> None:
-        for key in (KEY_STATUS, KEY_CONNECTED, KEY_BACKLOG, KEY_LAST_MESSAGE):
+        for key in (
+            KEY_STATUS,
+            KEY_CONNECTED,
+            KEY_BACKLOG,
+            KEY_BACKLOG_DONE,
+            KEY_LAST_MESSAGE,
+        ):
             self.notifier.notify(self.inventory.account_id, key)
 
-    @callback
-    def _interval(self, _now: datetime) -> None:
+    async def _interval(self, now: datetime) -> None:
         self._refresher.request()
+        with suppress(StoreError):
+            self.intake.kept_since |= await self.store.prune(
+                now - KEPT_FOR, KEPT_ACTIVE_HOURS
+            )
 
     def _listed(self, changed: set[str]) -> None:
         """Let the entities of devices that came or went find out."""
@@ -297,11 +416,20 @@ class EvStreamsCoordinator:
             self.notifier.notify_device(device_id)
 
     def _take_snapshot(self, updates: list[Update]) -> None:
-        """Fill in what the stream has not told; a session is noted, its event is the stream's."""
+        """Fill in what the stream has not told; a session is noted, its event is the stream's.
+
+        In order of time, as the energy is made of several of them.
+        """
         now = dt_util.utcnow()
-        for update in updates:
-            if isinstance(update, SessionChange):
-                self.ledger.record_session(update)
-                self.notifier.notify(update.device_id, KEY_SESSION)
-            else:
-                self._apply(update, now)
+        for update in sorted(updates, key=_happened_at):
+            for news in self.intake.take(update, now, is_streamed=False):
+                if isinstance(news, SessionChange):
+                    self.notifier.notify(news.device_id, KEY_SESSION)
+                else:
+                    self._reading_changed(news, gently=False)
+
+
+def _happened_at(update: Update) -> datetime:
+    if isinstance(update, SessionChange):
+        return update.happened_at or dt_util.utc_from_timestamp(0)
+    return update.measured_at

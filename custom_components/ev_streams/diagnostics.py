@@ -42,6 +42,15 @@ async def async_get_config_entry_diagnostics(
             "refused": dict(coordinator.refusals.counts),
             "last_refused": [asdict(refusal) for refusal in coordinator.refusals.last],
         },
+        "store": {
+            "commits": coordinator.committer.commits,
+            "last_error": coordinator.store_monitor.last_error,
+        },
+        "history": {
+            "hours_waiting": len(coordinator.intake.late_hours),
+            "rows_written": coordinator.history.rows_written,
+            "import": coordinator.history_import,
+        },
         "devices": {
             "listed": len(coordinator.inventory.listed),
             "followed": [
@@ -82,6 +91,7 @@ def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]
             }
             for key, reading in coordinator.ledger.readings(device_id).items()
         },
+        "sessions": len(coordinator.ledger.sessions(device_id)),
         "last_session": None
         if session is None
         else {

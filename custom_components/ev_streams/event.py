@@ -52,7 +52,7 @@ class ChargingSessionEvent(EvStreamsEntity, EventEntity):
         """
         await super().async_added_to_hass()
         self.async_on_remove(
-            self._coordinator.listen_to_sessions(self._device_id, self._session_changed)
+            self._coordinator.announcer.listen(self._device_id, self._session_changed)
         )
 
     @override

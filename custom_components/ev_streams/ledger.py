@@ -1,9 +1,10 @@
 """What is new? Newest wins, duplicates fall out, a session starts once and stops once.
 
-In memory and per account. All times are timezone-aware UTC.
+In memory and per account; what of it survives a restart is in the store. All times are timezone-aware UTC.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -35,9 +36,23 @@ class Ledger:
         self._sessions: dict[str, dict[str, Session]] = defaultdict(dict)
         self._announced: dict[str, dict[str, set[SessionPhase]]] = defaultdict(dict)
 
+    def restore(
+        self,
+        readings: Iterable[Reading],
+        sessions: Iterable[Session],
+        announced: Iterable[tuple[str, str, SessionPhase]],
+    ) -> None:
+        """Begin with what was kept; `announced` are (device, session, phase), oldest first."""
+        for reading in readings:
+            self._readings[reading.device_id][reading.key] = reading
+        for session in sessions:
+            self._sessions[session.device_id][session.session_id] = session
+        for device_id, session_id, phase in announced:
+            self._announced[device_id].setdefault(session_id, set()).add(phase)
+
     def apply(self, reading: Reading, now: datetime) -> Verdict:
         """Take a reading if it is the newest of its key; `now` bounds a device's wrong clock."""
-        reading = _with_plausible_time(reading, now)
+        reading = with_plausible_time(reading, now)
         readings = self._readings[reading.device_id]
         verdict = _compare(readings.get(reading.key), reading)
         if verdict is Verdict.NEW or (
@@ -52,30 +67,62 @@ class Ledger:
         """Return the newest reading of the key, if there is one."""
         return self._readings[device_id].get(key)
 
+    def devices(self) -> list[str]:
+        """Return every device of which a reading or a session is held."""
+        return list(self._readings.keys() | self._sessions.keys())
+
     def readings(self, device_id: str) -> dict[str, Reading]:
         """Return the newest readings of a device by key."""
         return dict(self._readings[device_id])
 
-    def record_session(self, change: SessionChange) -> Session:
+    def record_session(
+        self, change: SessionChange, *, replayed: bool = False
+    ) -> Session:
         """Add what the change tells to what is known of its session, announcing nothing."""
         sessions = self._sessions[change.device_id]
         held = sessions.get(change.session_id) or Session(
             device_id=change.device_id, session_id=change.session_id
         )
-        session = sessions[change.session_id] = _merged(held, change)
+        session = sessions[change.session_id] = _merged(held, change, replayed)
         self._forget_oldest_session(change.device_id)
         return session
 
     def announce_session(self, change: SessionChange) -> bool:
-        """Record the change; True exactly once for each session and phase."""
+        """Return True exactly once for each session and phase."""
         remembered = self._announced[change.device_id]
         announced = remembered.setdefault(change.session_id, set())
         if len(remembered) > ANNOUNCED_PER_DEVICE:
             del remembered[next(iter(remembered))]
         is_first = change.phase not in announced
         announced.add(change.phase)
-        self.record_session(change)
         return is_first
+
+    def is_announced(self, change: SessionChange) -> bool:
+        """Whether the change's session and phase were announced before."""
+        announced = self._announced[change.device_id].get(change.session_id, ())
+        return change.phase in announced
+
+    def announced(self) -> list[tuple[str, str, SessionPhase]]:
+        """Return (device, session, phase) of everything that was announced, oldest first."""
+        return [
+            (device_id, session_id, phase)
+            for device_id, remembered in self._announced.items()
+            for session_id, phases in remembered.items()
+            for phase in sorted(phases)
+        ]
+
+    def drop_session(self, device_id: str, session_id: str) -> None:
+        """Forget a session that turned out to be none."""
+        self._sessions[device_id].pop(session_id, None)
+
+    def forget(self, device_id: str) -> None:
+        """Forget a device that was removed."""
+        for held in (self._readings, self._sessions, self._announced):
+            held.pop(device_id, None)
+
+    def sessions(self, device_id: str) -> list[Session]:
+        """Return the sessions of a device that are kept, in order of time."""
+        return sorted(self._sessions[device_id].values(), key=_session_time)
 
     def session(self, device_id: str, session_id: str) -> Session | None:
         """Return one session of a device, if it is known."""
@@ -101,7 +148,7 @@ class Ledger:
             del sessions[oldest]
 
 
-def _with_plausible_time(reading: Reading, now: datetime) -> Reading:
+def with_plausible_time(reading: Reading, now: datetime) -> Reading:
     """Replace a measured time from the future by the arrival: it would win for ever."""
     latest = now + FUTURE_TOLERANCE
     if reading.measured_at <= latest:
@@ -124,7 +171,7 @@ def _compare(held: Reading | None, new: Reading) -> Verdict:
     return Verdict.NEW
 
 
-def _merged(session: Session, change: SessionChange) -> Session:
+def _merged(session: Session, change: SessionChange, replayed: bool) -> Session:
     """What a message leaves out never erases what an earlier one told."""
     return replace(
         session,
@@ -133,6 +180,9 @@ def _merged(session: Session, change: SessionChange) -> Session:
         energy=_either(change.energy, session.energy),
         meter_start=_either(change.meter_start, session.meter_start),
         meter_stop=_either(change.meter_stop, session.meter_stop),
+        token=_either(change.token, session.token),
+        is_derived=change.is_derived,
+        replayed=session.replayed or replayed,
     )
 
 

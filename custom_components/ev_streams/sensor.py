@@ -11,14 +11,16 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfTime
+from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfRatio, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .connection import StreamStatus
 from .coordinator import (
     KEY_BACKLOG,
+    KEY_BACKLOG_DONE,
     KEY_DELIVERY_LATENCY,
+    KEY_HISTORY_IMPORT,
     KEY_LAST_MESSAGE,
     KEY_SESSION,
     KEY_STATUS,
@@ -52,6 +54,10 @@ class SessionSensorDescription(SensorEntityDescription):
     of_stopped: bool = True
 
 
+def _percent(share: float | None) -> int | None:
+    return None if share is None else int(100 * share)
+
+
 def _seconds(latency: timedelta | None) -> float | None:
     return None if latency is None else latency.total_seconds()
 
@@ -71,6 +77,21 @@ STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
         state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda coordinator: coordinator.connection.backlog.left,
+    ),
+    StreamSensorDescription(
+        key=KEY_BACKLOG_DONE,
+        translation_key=KEY_BACKLOG_DONE,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.connection.backlog.percent,
+    ),
+    StreamSensorDescription(
+        key=KEY_HISTORY_IMPORT,
+        translation_key=KEY_HISTORY_IMPORT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: _percent(coordinator.history_import),
     ),
     StreamSensorDescription(
         key=KEY_LAST_MESSAGE,

@@ -77,12 +77,18 @@ async def measure(
         done = asyncio.Event()
         left = messages
 
-        def count(delivery: Delivery) -> None:
-            nonlocal left
-            handler(delivery)
-            left -= 1
-            if not left:
-                done.set()
+        class Counter:
+            """Takes the deliveries and counts them."""
+
+            def handle(self, delivery: Delivery) -> None:
+                nonlocal left
+                handler(delivery)
+                left -= 1
+                if not left:
+                    done.set()
+
+            async def settle(self) -> None:
+                """Nothing is pending."""
 
         endpoint = AmqpEndpoint(
             host=broker.host,
@@ -94,7 +100,7 @@ async def measure(
             ssl_context=None,
         )
         started = time.perf_counter()
-        stream = asyncio.create_task(AmqpStream(endpoint, count).run(_Deaf()))
+        stream = asyncio.create_task(AmqpStream(endpoint, Counter()).run(_Deaf()))
         await done.wait()
         rate = messages / (time.perf_counter() - started)
         stream.cancel()

@@ -51,6 +51,16 @@ class Observer:
         """The supervisor's business."""
 
 
+class Taker:
+    """Takes deliveries, and keeps none waiting when the stream is ended."""
+
+    def __init__(self, handle: Callable[[Delivery], None]) -> None:
+        self.handle = handle
+
+    async def settle(self) -> None:
+        """Nothing is pending."""
+
+
 @pytest.fixture
 def endpoint(broker: RabbitMQ, account: EaseeAccount) -> AmqpEndpoint:
     """Return where the account's queue is."""
@@ -71,7 +81,7 @@ async def running(
 ) -> AsyncIterator[Observer]:
     """Run a stream until the block ends."""
     observer = Observer()
-    task = asyncio.create_task(AmqpStream(endpoint, on_delivery).run(observer))
+    task = asyncio.create_task(AmqpStream(endpoint, Taker(on_delivery)).run(observer))
     try:
         await wait_until(lambda: observer.backlog is not None, "the connection")
         yield observer
@@ -165,7 +175,7 @@ async def test_ending_with_the_very_first_delivery(
         delivery.ack()
         task.cancel()
 
-    stream = AmqpStream(endpoint, acknowledge_and_end)
+    stream = AmqpStream(endpoint, Taker(acknowledge_and_end))
     task = asyncio.create_task(stream.run(Observer()))
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
@@ -190,7 +200,7 @@ async def test_ending_while_connecting_leaves_no_connection(
         return connection
 
     monkeypatch.setattr(aio_pika, "connect", end_when_open)
-    stream = AmqpStream(endpoint, lambda delivery: delivery.ack())
+    stream = AmqpStream(endpoint, Taker(lambda delivery: delivery.ack()))
     task = asyncio.create_task(stream.run(Observer()))
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
@@ -243,7 +253,7 @@ async def test_refusals_are_told_apart(
     with pytest.raises(error):
         await probe(wrong)
     with pytest.raises(error):
-        await AmqpStream(wrong, lambda delivery: delivery.ack()).run(Observer())
+        await AmqpStream(wrong, Taker(lambda delivery: delivery.ack())).run(Observer())
 
 
 async def test_queue_of_somebody_else(
@@ -253,7 +263,8 @@ async def test_queue_of_somebody_else(
     await administrator.create_account("neighbour", "n", "Neighbour.Q", "Neighbour.X")
     with pytest.raises(CredentialsRefusedError):
         await AmqpStream(
-            replace(endpoint, queues=("Neighbour.Q",)), lambda delivery: delivery.ack()
+            replace(endpoint, queues=("Neighbour.Q",)),
+            Taker(lambda delivery: delivery.ack()),
         ).run(Observer())
 
 
@@ -266,7 +277,8 @@ async def test_dead_line_is_noticed_without_the_librarys_help(
     monkeypatch.setattr(amqp, "HEARTBEAT", 60)
     async with Link(endpoint.host, endpoint.port) as link:
         stream = AmqpStream(
-            replace(endpoint, port=link.port), lambda delivery: delivery.ack()
+            replace(endpoint, port=link.port),
+            Taker(lambda delivery: delivery.ack()),
         )
         observer = Observer()
         task = asyncio.create_task(stream.run(observer))

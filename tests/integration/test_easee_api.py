@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+import ssl
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
 
-from custom_components.ev_streams.providers.easee import api
+from custom_components.ev_streams.model import SessionChange
+from custom_components.ev_streams.providers.easee import account as easee, api
 from custom_components.ev_streams.providers.easee.api import EaseeClient
 from custom_components.ev_streams.stream.errors import (
     AccountRefusedError,
@@ -20,6 +23,10 @@ from simulator.easee import EaseeAccount, EaseeCloud
 LOGIN = ("POST", "/api/accounts/login")
 REFRESH = ("POST", "/api/accounts/refresh_token")
 CHARGERS = ("GET", "/api/chargers")
+SERIAL = "EH000001"
+USAGE = f"/api/chargers/{SERIAL}/usage/hourly/"
+HOUR = timedelta(hours=1)
+MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -37,6 +44,12 @@ def client(
     return EaseeClient(
         session, account.username, account.password, cloud.url + "/", patience=1
     )
+
+
+@pytest.fixture
+def usage(client: EaseeClient) -> easee.EaseeAccount:
+    """Make the account as the integration uses it, for its hourly figures."""
+    return easee.EaseeAccount(client, ssl.create_default_context())
 
 
 def calls(cloud: EaseeCloud) -> list[tuple[str, str]]:
@@ -245,3 +258,140 @@ async def test_secrets_stay_out_of_sight(
     assert details.password == account.amqp_password
     assert account.amqp_password not in repr(details)
     assert account.amqp_username not in repr(details)
+
+
+async def test_snapshot_that_holds_half_a_character(
+    cloud: EaseeCloud, client: EaseeClient
+) -> None:
+    """Text that no store could write is refused where it comes in."""
+    body = '{"observations": [{"id": 251, "value": "\\ud800"}]}'
+    cloud.fail_next("/state/", status=200, body=body)
+    with pytest.raises(ConnectionFailedError, match="JSON"):
+        await client.observations(SERIAL, [251])
+
+
+async def test_snapshot_tells_sessions_first(usage: easee.EaseeAccount) -> None:
+    """Whoever concludes sessions from readings hears in time that there are real ones."""
+    updates = await usage.snapshot(SERIAL)
+    kinds = [isinstance(update, SessionChange) for update in updates]
+    assert kinds.count(True) == 3
+    assert kinds == sorted(kinds, reverse=True)
+    assert kinds.count(False) > 40
+
+
+async def test_hourly_energy_is_what_the_charger_reported(
+    account: EaseeAccount, usage: easee.EaseeAccount
+) -> None:
+    """EnergyPerHour tells of the hour past; a figure belongs to the hour's beginning."""
+    for hour, energy in ((9, 1.5), (10, 0.0), (11, 2.25), (12, 4.0)):
+        time = datetime(2026, 11, 20, hour, tzinfo=UTC)
+        await account.publish(SERIAL, 122, energy, timestamp=time)
+    start = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    energies = await usage.hourly_energy(SERIAL, start, start + 2 * HOUR)
+    assert energies == {start: 0.0, start + HOUR: 2.25}
+    assert all(hour.utcoffset() == timedelta(0) for hour in energies)
+
+
+async def test_long_range_is_asked_for_in_parts(
+    cloud: EaseeCloud, account: EaseeAccount, usage: easee.EaseeAccount
+) -> None:
+    """The API gives a month a call; no hour between two parts is missed or doubled."""
+    truth = {MARCH + hour * HOUR: hour / 8 for hour in range(100 * 24)}
+    account.chargers[SERIAL].hourly_usage.update(truth)
+    begin, end = MARCH + 5 * HOUR, MARCH + timedelta(days=93)
+    energies = await usage.hourly_energy(SERIAL, begin, end)
+    assert energies == {h: e for h, e in truth.items() if begin <= h < end}
+    asked = [request for request in cloud.requests if request.path.startswith(USAGE)]
+    assert len(asked) > 2
+    assert all(request.status == 200 for request in asked)
+
+
+async def test_month_is_what_one_call_gives(client: EaseeClient) -> None:
+    """The played cloud refuses more, so that asking in parts is no idle care."""
+    with pytest.raises(ConnectionFailedError):
+        await client.hourly_usage(SERIAL, MARCH, MARCH + timedelta(days=40))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Oslo", "Asia/Kathmandu"])
+async def test_hours_that_begin_within_the_range_are_given_whole(
+    account: EaseeAccount, usage: easee.EaseeAccount, zone: str
+) -> None:
+    """A range may begin and end anywhere, in any zone; hours are those of UTC."""
+    truth = {MARCH + hour * HOUR: hour + 0.5 for hour in range(24)}
+    account.chargers[SERIAL].hourly_usage.update(truth)
+    begin = (MARCH + timedelta(hours=3, minutes=20)).astimezone(ZoneInfo(zone))
+    end = (MARCH + timedelta(hours=5, minutes=1)).astimezone(ZoneInfo(zone))
+    energies = await usage.hourly_energy(SERIAL, begin, end)
+    assert energies == {MARCH + 4 * HOUR: 4.5, MARCH + 5 * HOUR: 5.5}
+
+
+@pytest.mark.parametrize(("begin", "end"), [(5, 5), (6, 5), (5.2, 5.8)])
+async def test_range_in_which_no_hour_begins(
+    cloud: EaseeCloud, usage: easee.EaseeAccount, begin: float, end: float
+) -> None:
+    """There is nothing to ask for."""
+    assert (
+        await usage.hourly_energy(SERIAL, MARCH + begin * HOUR, MARCH + end * HOUR)
+        == {}
+    )
+    assert cloud.requests == []
+
+
+async def test_figure_that_is_none_costs_only_itself(
+    cloud: EaseeCloud, usage: easee.EaseeAccount
+) -> None:
+    """Nothing that a meter cannot have counted in an hour of the range is taken."""
+    figures: list[tuple[str, object]] = [
+        ("2026-02-28T23:00:00Z", 1),
+        ("2026-03-01T01:00:00Z", 2),
+        ("2026-03-01T02:00:00Z", -0.5),
+        ("2026-03-01T03:00:00Z", "NaN"),
+        ("2026-03-01T04:30:00Z", 1),
+        ("2026-03-02T00:00:00Z", 1),
+    ]
+    body = [{"from": begin, "totalEnergy": energy} for begin, energy in figures]
+    cloud.fail_next(USAGE, status=200, body=body)
+    energies = await usage.hourly_energy(SERIAL, MARCH, MARCH + 24 * HOUR)
+    assert energies == {MARCH + HOUR: 2.0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"measurements": [{"value": 1.5, "measuredAt": "2026-03-01T01:00:00Z"}]},
+        [{"value": 1.5, "measuredAt": "2026-03-01T01:00:00Z"}],
+        ["2026-03-01T01:00:00Z"],
+        None,
+        "no JSON at all",
+    ],
+)
+async def test_hourly_usage_of_another_shape(
+    cloud: EaseeCloud, usage: easee.EaseeAccount, body: Any
+) -> None:
+    """Readings of a meter could be taken for energies: what is not known is refused."""
+    cloud.fail_next(USAGE, status=200, body=body)
+    with pytest.raises(ConnectionFailedError):
+        await usage.hourly_energy(SERIAL, MARCH, MARCH + HOUR)
+
+
+async def test_hourly_usage_waits_as_the_api_asks(
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    usage: easee.EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A limit that was met costs time, no figure."""
+    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
+    account.chargers[SERIAL].hourly_usage[MARCH] = 3.5
+    cloud.fail_next(USAGE, status=429, headers={"Retry-After": "0"})
+    assert await usage.hourly_energy(SERIAL, MARCH, MARCH + HOUR) == {MARCH: 3.5}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+async def test_hourly_usage_that_is_refused(
+    cloud: EaseeCloud, usage: easee.EaseeAccount, status: int
+) -> None:
+    """A range of which a part fails gives no figures, so that no gap goes unseen."""
+    cloud.fail_next(USAGE, status=status)
+    with pytest.raises(ConnectionFailedError):
+        await usage.hourly_energy(SERIAL, MARCH, MARCH + timedelta(days=60))

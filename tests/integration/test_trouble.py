@@ -77,14 +77,14 @@ async def test_defect_in_the_decoding_costs_one_message(
 ) -> None:
     """A message that we cannot handle for our own fault is counted, and the next one read."""
     entry = await add_account(hass, cloud, account)
-    decode = entry.runtime_data._account.decode
+    decode = entry.runtime_data.account.decode
 
     def fail_for_power(delivery: Delivery) -> Message:
         if delivery.address.endswith(".120"):
             raise RuntimeError("a defect")
         return decode(delivery)
 
-    monkeypatch.setattr(entry.runtime_data._account, "decode", fail_for_power)
+    monkeypatch.setattr(entry.runtime_data.account, "decode", fail_for_power)
     for power in (1.0, 2.0):
         await account.publish(SERIAL, 120, power)
     await account.publish(SERIAL, 150, 45)

@@ -27,7 +27,7 @@ from aio_pika.exceptions import (
 from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
 
-from .delivery import Delivery, DeliveryHandler
+from .delivery import PREFETCH, Delivery, Receiver
 from .errors import (
     AccessClosedError,
     CertificateRefusedError,
@@ -44,7 +44,6 @@ PATIENCE: Final = 10.0
 ABANDON_AFTER: Final = 2.0
 # The library gives a silent peer three of these before it calls the connection dead.
 HEARTBEAT: Final = 15
-PREFETCH: Final = 500
 WATCH_INTERVAL: Final = 60.0
 
 # RabbitMQ's words for a queue that another consumer keeps for itself.
@@ -77,10 +76,10 @@ class AmqpEndpoint:
 class AmqpStream:
     """One connection that consumes the endpoint's queues."""
 
-    def __init__(self, endpoint: AmqpEndpoint, on_delivery: DeliveryHandler) -> None:
-        """Prepare; `on_delivery` is called on the event loop and must not raise."""
+    def __init__(self, endpoint: AmqpEndpoint, receiver: Receiver) -> None:
+        """Prepare; nothing is connected before `run`."""
         self._endpoint = endpoint
-        self._on_delivery = on_delivery
+        self._receiver = receiver
         self._acknowledger = _Acknowledger()
 
     async def run(self, observer: StreamObserver) -> None:
@@ -127,7 +126,7 @@ class AmqpStream:
     async def _deliver(self, message: DeliveredMessage) -> None:
         tag = message.delivery_tag or 0
         self._acknowledger.track(tag)
-        self._on_delivery(
+        self._receiver.handle(
             Delivery(
                 address=message.routing_key or "",
                 body=message.body,
@@ -165,9 +164,10 @@ class AmqpStream:
     async def _finish(
         self, channel: UnderlayChannel, subscribing: Awaitable[list[str]]
     ) -> None:
-        """Stop deliveries and send the acknowledgements that are due."""
+        """Stop deliveries, let what came be kept, and send the acknowledgements."""
         for tag in await subscribing:
             await channel.basic_cancel(tag)
+        await self._receiver.settle()
         await self._acknowledger.flush(channel, wait=True)
 
 

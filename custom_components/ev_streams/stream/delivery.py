@@ -1,7 +1,11 @@
-"""One message as a transport hands it over."""
+"""One message as a transport hands it over, and who takes it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final, Protocol
+
+# Deliveries that may be unacknowledged at once, where the transport can ask for that.
+PREFETCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,4 +25,15 @@ class Delivery:
     redelivered: bool = False
 
 
-type DeliveryHandler = Callable[[Delivery], None]
+class Receiver(Protocol):
+    """Who takes the deliveries of a stream; every call is made on the event loop."""
+
+    def handle(self, delivery: Delivery) -> None:
+        """Take one delivery; never raises."""
+
+    async def settle(self) -> None:
+        """Return when what was handled is acknowledged, or cannot be for now.
+
+        Called when a stream is ended and delivers no more, while it can still
+        acknowledge.
+        """

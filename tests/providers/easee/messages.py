@@ -80,7 +80,9 @@ def reading_of(message: Message) -> Reading:
 
 
 def session_of(message: Message) -> SessionChange:
-    (update,) = message.updates
+    """The change, which comes last, after the readings of the meter."""
+    *readings, update = message.updates
+    assert all(isinstance(reading, Reading) for reading in readings)
     assert isinstance(update, SessionChange)
     return update
 

@@ -9,7 +9,13 @@ from typing import Any
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.ev_streams.model import BadInputError, Message, Reading
+from custom_components.ev_streams.model import (
+    BadInputError,
+    Message,
+    Reading,
+    SessionChange,
+    SessionDocument,
+)
 from custom_components.ev_streams.providers.easee.decode import decode, timestamp
 from custom_components.ev_streams.providers.easee.observations import OBSERVATIONS
 from custom_components.ev_streams.stream.delivery import Delivery
@@ -303,6 +309,7 @@ SESSIONS = st.fixed_dictionaries(
         "MeterValue": LEAVES,
         "MeterValueStart": LEAVES,
         "MeterValueStop": LEAVES,
+        "Auth": LEAVES,
     },
 )
 BODIES = st.one_of(
@@ -349,15 +356,19 @@ def assert_sound(message: Message) -> None:
     """Whatever was understood has times in UTC and finite numbers."""
     for update in message.updates:
         assert update.device_id == message.device_id
-        moments: list[datetime | None] = [update.arrived_at, message.arrived_at]
+        moments: list[datetime | None] = [message.arrived_at]
         numbers: list[Any] = []
-        if isinstance(update, Reading):
-            moments.append(update.measured_at)
-            numbers.append(update.value)
-        else:
-            assert update.happened_at is not None
-            moments += [update.started_at, update.stopped_at]
-            numbers += [update.energy, update.meter_start, update.meter_stop]
+        match update:
+            case Reading():
+                moments += [update.measured_at, update.arrived_at]
+                numbers.append(update.value)
+            case SessionChange():
+                assert update.happened_at is not None
+                moments += [update.started_at, update.stopped_at, update.arrived_at]
+                numbers += [update.energy, update.meter_start, update.meter_stop]
+            case SessionDocument():
+                assert update.text
+                moments.append(update.measured_at)
         for moment in moments:
             assert moment is None or moment.utcoffset() == timedelta(0)
         for number in numbers:

@@ -1,6 +1,7 @@
 """Charging sessions in the stream: JSON inside a text, told at the start and at the stop."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 import json
 
 import pytest
@@ -15,17 +16,25 @@ from .messages import (
     MEASURED,
     SESSION_START,
     SESSION_STOP,
-    SIGNED_SESSION,
     START_SAMPLE,
     STARTED_AT,
     STOP_SAMPLE,
     STOPPED_AT,
     delivery,
     observed,
-    reading_of,
     reason_of,
     session_of,
 )
+
+
+def meter_reading(key: str, value: float, measured_at: datetime) -> Reading:
+    return Reading(
+        device_id=CHARGER,
+        key=key,
+        value=value,
+        measured_at=measured_at,
+        arrived_at=ARRIVED,
+    )
 
 
 def without(session: Mapping[str, object], *members: str) -> dict[str, object]:
@@ -153,6 +162,9 @@ def test_times_and_meter_values_of_a_session_may_be_text_with_an_offset() -> Non
         (SESSION_STOP, [], "not_a_text"),
         (SESSION_START, json.dumps(without(START_SAMPLE, "Id")), "no_session_id"),
         (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Id": None}), "no_session_id"),
+        (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Id": "4" * 256}), "no_session_id"),
+        (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Id": [435]}), "not_a_text"),
+        (SESSION_START, json.dumps(START_SAMPLE) + " " * 2**16, "document_too_long"),
         (SESSION_START, json.dumps(without(START_SAMPLE, "Start")), "no_session_time"),
         (SESSION_STOP, json.dumps(without(STOP_SAMPLE, "Stop")), "no_session_time"),
         (SESSION_STOP, json.dumps({**STOP_SAMPLE, "Stop": "soon"}), "no_session_time"),
@@ -179,45 +191,75 @@ def test_energy_that_cannot_be_read_is_the_difference_of_the_meter() -> None:
     assert change.energy == pytest.approx(1278.28391 - 1277.872637)
 
 
-def test_a_signed_session_is_noted_and_read_where_its_members_are_known() -> None:
-    signed = json.dumps({**STOP_SAMPLE, "Signature": "c2ln"})
-    message = observed(signed, SIGNED_SESSION, {"ArrivalTime": ARRIVED_TEXT})
-    received, session = message.updates
-    assert received == Reading(
-        device_id=CHARGER,
-        key="charging_session_signed",
-        value=MEASURED,
-        measured_at=MEASURED,
-        arrived_at=ARRIVED,
+@pytest.mark.parametrize("observation_id", [SESSION_START, SESSION_STOP])
+def test_the_token_that_authorised_a_session_is_told(observation_id: int) -> None:
+    session = {**STOP_SAMPLE, "Auth": "04A1B2C3D4"}
+    change = session_of(observed(json.dumps(session), observation_id))
+    assert change.token == "04A1B2C3D4"
+
+
+@pytest.mark.parametrize("auth", ["", "  ", None, 7, True, ["04A1"], "A" * 256])
+def test_what_is_no_token(auth: object) -> None:
+    session = {**STOP_SAMPLE, "Auth": auth}
+    change = session_of(observed(json.dumps(session), SESSION_STOP))
+    assert (change.token, change.energy) == (None, 0.411273)
+
+
+def test_a_session_that_leaves_out_who_authorised_it_has_no_token() -> None:
+    session = without(STOP_SAMPLE, "Auth", "AuthReason")
+    assert session_of(observed(json.dumps(session), SESSION_STOP)).token is None
+
+
+def test_the_meter_is_read_off_a_start() -> None:
+    message = observed(
+        json.dumps(START_SAMPLE), SESSION_START, {"ArrivalTime": ARRIVED_TEXT}
     )
-    assert isinstance(session, SessionChange)
-    assert (session.session_id, session.phase) == ("435", SessionPhase.STOPPED)
-    assert (session.stopped_at, session.energy) == (STOPPED_AT, 0.411273)
+    assert message.updates[:-1] == (
+        meter_reading("session_start_meter", 1277.872637, STARTED_AT),
+    )
+
+
+def test_the_meter_is_read_off_both_ends_of_a_session() -> None:
+    message = observed(
+        json.dumps(STOP_SAMPLE), SESSION_STOP, {"ArrivalTime": ARRIVED_TEXT}
+    )
+    assert message.updates[:-1] == (
+        meter_reading("session_start_meter", 1277.872637, STARTED_AT),
+        meter_reading("session_stop_meter", 1278.28391, STOPPED_AT),
+    )
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("session", "keys"),
     [
-        "OCMF|" + "x" * 5000,
-        json.dumps({"Format": "unheard of", "Signature": "c2ln"}),
-        json.dumps({"Id": 1}),
-        "",
-        {"Signature": "c2ln"},
-        7,
+        (without(STOP_SAMPLE, "Start"), ["session_stop_meter"]),
+        (without(STOP_SAMPLE, "MeterValueStart"), ["session_stop_meter"]),
+        ({**STOP_SAMPLE, "MeterValueStart": -0.1}, ["session_stop_meter"]),
+        ({**STOP_SAMPLE, "MeterValueStop": "-"}, ["session_start_meter"]),
+        ({**STOP_SAMPLE, "MeterValueStop": -1e9}, ["session_start_meter"]),
+        (
+            {**STOP_SAMPLE, "MeterValueStart": 0},
+            ["session_start_meter", "session_stop_meter"],
+        ),
+        (without(STOP_SAMPLE, "MeterValueStart", "MeterValueStop"), []),
     ],
 )
-def test_a_signed_document_of_any_other_kind_stays_opaque(document: object) -> None:
-    reading = reading_of(observed(document, SIGNED_SESSION))
-    assert (reading.key, reading.value) == ("charging_session_signed", MEASURED)
+def test_a_meter_is_read_where_both_its_value_and_the_time_are_told(
+    session: Mapping[str, object], keys: list[str]
+) -> None:
+    *readings, change = observed(json.dumps(session), SESSION_STOP).updates
+    assert [r.key for r in readings if isinstance(r, Reading)] == keys
+    assert isinstance(change, SessionChange)
 
 
 def test_a_snapshot_is_read_as_the_stream_is() -> None:
     assert observation_updates(CHARGER, 120, 7.31, MEASURED) == (
         Reading(device_id=CHARGER, key="total_power", value=7.31, measured_at=MEASURED),
     )
-    (session,) = observation_updates(
+    *meter, session = observation_updates(
         CHARGER, SESSION_STOP, json.dumps(STOP_SAMPLE), MEASURED
     )
+    assert len(meter) == 2
     assert isinstance(session, SessionChange)
     assert session.energy == 0.411273
     assert observation_updates(CHARGER, 9999, 7.31, MEASURED) == ()

@@ -1,11 +1,12 @@
 """One Easee account at work: where its stream is, what its messages mean."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from ssl import SSLContext
 
-from ...model import BadInputError, DeviceRecord, Message, Update
+from ...model import BadInputError, DeviceRecord, Message, SessionChange, Update
 from ...stream.amqp import AmqpEndpoint, AmqpStream
-from ...stream.delivery import Delivery, DeliveryHandler
+from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import ConnectionFailedError
 from ...stream.supervisor import Stream
 from . import decode
@@ -15,6 +16,8 @@ from .observations import OBSERVATIONS, integer, text
 
 REFUSALS_BELIEVED = 3
 REFUSAL_RETRY = 300.0
+# The vendor gives hourly figures of about one month a call.
+USAGE_PERIOD = timedelta(days=28)
 
 
 class EaseeAccount:
@@ -35,11 +38,11 @@ class EaseeAccount:
         """Return the chargers that the account lists; raises StreamError."""
         return [_record(charger) for charger in await self._client.chargers()]
 
-    async def open_stream(self, renew: bool, on_delivery: DeliveryHandler) -> Stream:
+    async def open_stream(self, renew: bool, receiver: Receiver) -> Stream:
         """Make the next connection; `renew` asks the vendor again, the password may have rotated."""
         if renew or self._details is None:
             self._details = await self._renewed_details()
-        return AmqpStream(endpoint(self._details, self._tls), on_delivery)
+        return AmqpStream(endpoint(self._details, self._tls), receiver)
 
     async def _renewed_details(self) -> StreamDetails:
         """Ask again; an account that has worked is given up only after several refusals.
@@ -67,6 +70,7 @@ class EaseeAccount:
         """Ask for a charger's newest values; raises StreamError.
 
         An observation that cannot be read is left out, the others still count.
+        Sessions come first, so that none is concluded where one is told.
         """
         updates: list[Update] = []
         for item in await self._client.observations(device_id, list(OBSERVATIONS)):
@@ -77,7 +81,31 @@ class EaseeAccount:
                 )
             except BadInputError:
                 continue
-        return updates
+        return sorted(updates, key=lambda update: not isinstance(update, SessionChange))
+
+    async def hourly_energy(
+        self, device_id: str, start: datetime, end: datetime
+    ) -> dict[datetime, float]:
+        """Return the kWh of the whole hours that begin from `start` on and before `end`.
+
+        By the beginning of the hour, times are aware UTC; hours of which the vendor
+        has no figure are missing. Raises StreamError.
+        """
+        begin, end = _next_hour(start), _next_hour(end)
+        energies: dict[datetime, float] = {}
+        while begin < end:
+            until = min(begin + USAGE_PERIOD, end)
+            entries = await self._client.hourly_usage(device_id, begin, until)
+            figures = _figures(entries)
+            if entries and not figures:
+                raise ConnectionFailedError("the hourly usage has another shape")
+            energies |= {
+                hour: energy
+                for hour, energy in figures.items()
+                if begin <= hour < until
+            }
+            begin = until
+        return energies
 
 
 def endpoint(details: StreamDetails, tls: SSLContext) -> AmqpEndpoint:
@@ -91,6 +119,25 @@ def endpoint(details: StreamDetails, tls: SSLContext) -> AmqpEndpoint:
         queues=(details.queue_name,),
         ssl_context=tls if details.use_ssl else None,
     )
+
+
+def _figures(entries: list[Mapping[str, object]]) -> dict[datetime, float]:
+    """Read the entries that can be read."""
+    figures: dict[datetime, float] = {}
+    for entry in entries:
+        try:
+            hour, energy = decode.hourly_figure(entry)
+        except BadInputError:
+            continue
+        figures[hour] = energy
+    return figures
+
+
+def _next_hour(moment: datetime) -> datetime:
+    """Return the first beginning of an hour that is not before the moment."""
+    moment = moment.astimezone(UTC)
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    return hour if hour == moment else hour + decode.HOUR
 
 
 def _record(charger: Mapping[str, object]) -> DeviceRecord:

@@ -6,8 +6,8 @@ public consumers of the same stream; where those leave a choice (case of the
 members, typed values or text, digits of a fraction) any of it is accepted.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 import re
 
 import orjson
@@ -17,6 +17,7 @@ from ...model import (
     Message,
     Reading,
     SessionChange,
+    SessionDocument,
     SessionPhase,
     Update,
 )
@@ -26,6 +27,7 @@ from .observations import (
     CHARGING_SESSION_SIGNED,
     CHARGING_SESSION_START,
     OBSERVATIONS,
+    STATE_LENGTH,
     decimal,
     text,
 )
@@ -35,6 +37,12 @@ OBSERVATION_ID = re.compile(r"[0-9]{1,9}")
 # Commands, their responses, pulses and packages of the same broker: no observations.
 OTHER_KINDS = frozenset({"C", "CR", "P", "OP"})
 SYSTEM = "SYS"
+
+SESSION_START_METER = "session_start_meter"
+SESSION_STOP_METER = "session_stop_meter"
+# A signed document is kept whole, so that somebody has to say how much is too much.
+DOCUMENT_BYTES = 64 * 1024
+HOUR = timedelta(hours=1)
 
 
 def decode(delivery: Delivery) -> Message:
@@ -66,7 +74,8 @@ def observation_updates(
     if observation is None:
         return ()
     if observation_id in (CHARGING_SESSION_START, CHARGING_SESSION):
-        return (_session(serial, observation_id, raw, arrived_at),)
+        change = _session(serial, observation_id, raw, arrived_at)
+        return (*_meter_readings(change), change)
     if observation_id == CHARGING_SESSION_SIGNED:
         return _signed_session(serial, observation.key, raw, measured_at, arrived_at)
     reading = Reading(
@@ -92,6 +101,27 @@ def timestamp(raw: object) -> datetime:
         )
     except (ValueError, OverflowError) as err:
         raise BadInputError("timestamp") from err
+
+
+def hourly_figure(entry: Mapping[str, object]) -> tuple[datetime, float]:
+    """Read one entry of the hourly usage: the beginning of the hour (UTC), and its kWh.
+
+    The vendor describes `from`, `to` and `totalEnergy`; its other hourly figures
+    are written as `date` and `consumption`, so that both are read. Raises
+    BadInputError for what is no hour, or no energy that a meter can have counted.
+    """
+    members = {name.lower(): value for name, value in entry.items()}
+    if "totalenergy" in members:
+        hour, energy = members.get("from"), decimal(members["totalenergy"])
+    else:
+        hour, energy = members.get("date"), decimal(members.get("consumption"))
+    begin = timestamp(hour)
+    is_whole = begin.replace(minute=0, second=0, microsecond=0) == begin
+    if not is_whole or ("to" in members and timestamp(members["to"]) - begin != HOUR):
+        raise BadInputError("not_an_hour")
+    if energy < 0:
+        raise BadInputError("negative_energy")
+    return begin, energy
 
 
 def _observation(serial: str, observation_id: int, delivery: Delivery) -> Message:
@@ -151,14 +181,12 @@ def _session(
     members = (
         {name.lower(): value for name, value in raw.items()}
         if isinstance(raw, dict)
-        else _members(text(raw))
+        else _members(_bounded(text(raw)))
     )
-    if members.get("id") is None:
-        raise BadInputError("no_session_id")
     is_start = observation_id == CHARGING_SESSION_START
     change = SessionChange(
         device_id=serial,
-        session_id=_session_id(members["id"]),
+        session_id=_session_id(members.get("id")),
         phase=SessionPhase.STARTED if is_start else SessionPhase.STOPPED,
         started_at=_optional_time(members.get("start")),
         stopped_at=None if is_start else _optional_time(members.get("stop")),
@@ -169,11 +197,28 @@ def _session(
         meter_stop=None
         if is_start
         else _optional_decimal(members.get("metervaluestop")),
+        token=_token(members.get("auth")),
         arrived_at=arrived_at,
     )
     if change.happened_at is None:
         raise BadInputError("no_session_time")
     return change
+
+
+def _meter_readings(change: SessionChange) -> Iterator[Reading]:
+    """Read the meter off a session: it is told to the moment, unlike LifetimeEnergy."""
+    for key, value, measured_at in (
+        (SESSION_START_METER, change.meter_start, change.started_at),
+        (SESSION_STOP_METER, change.meter_stop, change.stopped_at),
+    ):
+        if value is not None and value >= 0 and measured_at is not None:
+            yield Reading(
+                device_id=change.device_id,
+                key=key,
+                value=value,
+                measured_at=measured_at,
+                arrived_at=change.arrived_at,
+            )
 
 
 def _signed_session(
@@ -183,7 +228,7 @@ def _signed_session(
     measured_at: datetime,
     arrived_at: datetime | None,
 ) -> tuple[Update, ...]:
-    """Note when a signed document came, and the session in it where it has the known members.
+    """Keep a signed document, and read the session in it where it has the known members.
 
     No sample of the document is public. That it may repeat the members of a
     session is inferred from its description; anything else is left opaque.
@@ -195,12 +240,42 @@ def _signed_session(
         measured_at=measured_at,
         arrived_at=arrived_at,
     )
+    document = _document(raw)
+    if not document:
+        return (received,)
     try:
         session = _session(serial, CHARGING_SESSION, raw, arrived_at)
     except BadInputError:
-        return (received,)
+        session = None
+    kept = SessionDocument(
+        device_id=serial,
+        text=document,
+        measured_at=measured_at,
+        session_id=None if session is None else session.session_id,
+    )
     # Without its energy the document would only fire a poorer event than 129 does.
-    return (received,) if session.energy is None else (received, session)
+    if session is None or session.energy is None:
+        return (received, kept)
+    return (received, kept, session)
+
+
+def _document(raw: object) -> str:
+    """Return the letters of a document unchanged; empty for what is none."""
+    if isinstance(raw, str):
+        return _bounded(raw)
+    if not isinstance(raw, dict | list):
+        return ""
+    try:
+        return _bounded(orjson.dumps(raw).decode())
+    except orjson.JSONEncodeError as err:
+        # It nests deeper than the writer goes, though not deeper than the reader.
+        raise BadInputError("document_too_deep") from err
+
+
+def _bounded(document: str) -> str:
+    if len(document.encode()) > DOCUMENT_BYTES:
+        raise BadInputError("document_too_long")
+    return document
 
 
 def _session_energy(members: Mapping[str, object]) -> float | None:
@@ -230,6 +305,17 @@ def _optional_time(raw: object) -> datetime | None:
 
 def _session_id(raw: object) -> str:
     """Read the charger's running number; 435.0 and "435" are the same one."""
+    if raw is None:
+        raise BadInputError("no_session_id")
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
-    return text(raw)
+    number = text(raw)
+    if len(number) > STATE_LENGTH:
+        raise BadInputError("no_session_id")
+    return number
+
+
+def _token(raw: object) -> str | None:
+    """Read the RFID token; it is empty where nobody had to show one."""
+    is_token = isinstance(raw, str) and raw.strip() and len(raw) <= STATE_LENGTH
+    return str(raw) if is_token else None

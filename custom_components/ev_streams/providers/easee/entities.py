@@ -124,6 +124,18 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
         suggested_display_precision=2,
         is_telemetry=True,
     ),
+    # The register of 124 comes about once an hour. This is the same meter at full
+    # resolution: its last register, the growth of the session's energy (121) since,
+    # put right by the meter values that 223 and 129 name.
+    EvStreamsSensorDescription(
+        key="energy",
+        translation_key="energy",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=2,
+        is_telemetry=True,
+    ),
     EvStreamsSensorDescription(
         key="lifetime_energy",
         translation_key="lifetime_energy",

@@ -1,0 +1,327 @@
+"""A backlog becomes long-term statistics: hours that were missed get the rows they deserve.
+
+What waits for import is in the store until the recorder was seen to have it,
+so that a restart at any moment loses none of it. Every pass computes from the
+readings what the rows should be and writes only those that differ: doing it
+twice does no harm.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from homeassistant.components.recorder import is_entity_recorded
+from homeassistant.components.recorder.models import StatisticData
+from homeassistant.components.recorder.statistics import StatisticsRow
+from homeassistant.components.sensor import SensorStateClass
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED, Platform
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+
+from .commit import Committer
+from .const import DOMAIN
+from .derivation import KEY_ENERGY
+from .intake import Intake
+from .longterm import LongTermStatistics, compiled_until, open_statistics
+from .meter import MeterPoint, energy_curve
+from .model import Point
+from .providers.base import EvStreamsSensorDescription, Provider
+from .series import HOUR, Meter, Pair, hourly_mean
+from .store import Store
+
+_LOGGER = logging.getLogger(__name__)
+
+# The recorder tells of its rows a moment before they are committed.
+SETTLE: Final = 2.0
+# What a row may differ from the readings and still count as right.
+SUM_TOLERANCE: Final = 0.001
+MEAN_TOLERANCE: Final = 0.01
+# An hour is finished once the recorder is that far beyond it and it is still right.
+SEEN_AFTER: Final = timedelta(hours=2)
+GIVE_UP_AFTER: Final = timedelta(days=7)
+
+
+def summed(description: EvStreamsSensorDescription) -> bool:
+    """Whether the sensor is a meter, whose rows are sums."""
+    return description.state_class is SensorStateClass.TOTAL_INCREASING
+
+
+def history_keys(provider: Provider) -> set[str]:
+    """Return the readings whose past hours have rows; the energy is made of others."""
+    keys = {each.key for each in provider.sensors if each.state_class is not None}
+    return keys - {KEY_ENERGY}
+
+
+class History:
+    """Imports the late hours of an account's devices, those that the intake has noted."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        provider: Provider,
+        intake: Intake,
+        committer: Committer,
+        store: Store,
+    ) -> None:
+        """Import nothing before `run`."""
+        self.importing = asyncio.Lock()
+        self.rows_written = 0
+        self.hass = hass
+        self._provider = provider
+        self._intake = intake
+        self._committer = committer
+        self._store = store
+        self._due = asyncio.Event()
+        self._right: dict[str, tuple[frozenset[datetime], datetime]] = {}
+        self._adjusted: set[str] = set()
+
+    def request(self) -> None:
+        """Look at what waits as soon as possible."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Import whenever the recorder has compiled or somebody asks, until cancelled."""
+        stop = self.hass.bus.async_listen(
+            EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._compiled
+        )
+        try:
+            while True:
+                await self._due.wait()
+                await asyncio.sleep(SETTLE)
+                self._due.clear()
+                try:
+                    await self.import_late_hours()
+                except Exception:
+                    # The next time may go better; nothing is forgotten until then.
+                    _LOGGER.exception("Past hours could not be imported")
+        finally:
+            stop()
+
+    async def import_late_hours(self) -> None:
+        """Import what the recorder is ready for."""
+        if not self._intake.late_hours:
+            return
+        async with self.importing:
+            await self._committer.flush()
+            until = await compiled_until(self.hass)
+            if until is None:
+                return
+            waiting: dict[str, set[datetime]] = defaultdict(set)
+            for device_id, hour in self._intake.late_hours:
+                waiting[device_id].add(hour)
+            for device_id, hours in waiting.items():
+                await self._look_at(device_id, frozenset(hours), until)
+
+    @callback
+    def _compiled(self, _event: Event) -> None:
+        self._adjusted.clear()
+        self._due.set()
+
+    async def _look_at(
+        self, device_id: str, hours: frozenset[datetime], until: datetime
+    ) -> None:
+        """Import a device's hours, and forget those that were seen to be right."""
+        compiled = sorted(hour for hour in hours if hour < until)
+        if not compiled or self._right.get(device_id) == (hours, until):
+            return
+        is_right = await self._import(device_id, compiled)
+        if is_right:
+            self._right[device_id] = (hours, until)
+        if (is_right and compiled[-1] + SEEN_AFTER <= until) or (
+            compiled[-1] + GIVE_UP_AFTER <= until
+        ):
+            finished = {(device_id, hour) for hour in compiled}
+            await self._store.forget_hours(finished)
+            self._intake.late_hours -= finished
+
+    async def _import(self, device_id: str, hours: list[datetime]) -> bool:
+        """Write the rows that are missing or wrong; True where there was nothing to do."""
+        points = await self._store.points(device_id, hours[0] - HOUR)
+        is_right = True
+        for description in self._provider.sensors:
+            pairs = self._pairs(description.key, points)
+            if description.state_class is None or not pairs:
+                continue
+            statistics = await self.statistics(device_id, description)
+            if statistics is None:
+                continue
+            convert = statistics.converter(description.native_unit_of_measurement)
+            if convert is None:
+                continue
+            pairs = [(time, convert(value)) for time, value in pairs]
+            if summed(description):
+                is_right &= await self._import_sums(statistics, pairs, hours)
+            else:
+                is_right &= await self._import_means(statistics, pairs, hours)
+        return is_right
+
+    async def statistics(
+        self, device_id: str, description: EvStreamsSensorDescription
+    ) -> LongTermStatistics | None:
+        """Return the rows of a sensor; None where the recorder keeps none of it."""
+        registry = er.async_get(self.hass)
+        entity_id = registry.async_get_entity_id(
+            Platform.SENSOR, DOMAIN, f"{device_id}_{description.key}"
+        )
+        entry = None if entity_id is None else registry.async_get(entity_id)
+        if (
+            entry is None
+            or entry.disabled
+            or not is_entity_recorded(self.hass, entry.entity_id)
+        ):
+            return None
+        return await open_statistics(
+            self.hass,
+            entry.entity_id,
+            description.native_unit_of_measurement,
+            has_sum=summed(description),
+        )
+
+    def _pairs(self, key: str, points: Mapping[str, Sequence[Point]]) -> list[Pair]:
+        if key != KEY_ENERGY:
+            return [(each.measured_at, each.value) for each in points.get(key, ())]
+        return energy_curve(
+            MeterPoint(
+                measured_at=each.measured_at, input=meter_input, value=each.value
+            )
+            for meter_key, meter_input in self._provider.meter_inputs.items()
+            for each in points.get(meter_key, ())
+        )
+
+    async def _import_means(
+        self, statistics: LongTermStatistics, pairs: list[Pair], hours: list[datetime]
+    ) -> bool:
+        present = await statistics.rows(hours[0], hours[-1] + HOUR)
+        rows: list[StatisticData] = []
+        for hour in hours:
+            found = hourly_mean(pairs, hour)
+            if found is None:
+                continue
+            row = StatisticData(
+                start=hour, mean=found.mean, min=found.low, max=found.high
+            )
+            slack = MEAN_TOLERANCE * max(1.0, abs(found.low), abs(found.high))
+            if not _agree(present.get(hour), row, ("mean", "min", "max"), slack):
+                rows.append(row)
+        return self._write(statistics, rows)
+
+    async def _import_sums(
+        self, statistics: LongTermStatistics, pairs: list[Pair], hours: list[datetime]
+    ) -> bool:
+        """Write the sums of all hours from the first to the last, and of the one before.
+
+        That one ends where the first begins: its live row holds what the sensor
+        showed at that moment, which may lag behind the readings.
+        """
+        before = hours[0] - HOUR
+        present = await statistics.rows(before, hours[-1] + HOUR)
+        last_right = present.get(before) or await statistics.newest_before(hours[0])
+        if last_right is not None and last_right.get("sum") is None:
+            last_right = None
+        meter, base = _placed(pairs, hours[0], last_right)
+        rows: list[StatisticData] = []
+        for hour in _hours(before, hours[-1]):
+            found = meter.at(hour + HOUR)
+            if found is None or (hour == before and hour not in present):
+                continue
+            shown, counted = found
+            row = StatisticData(start=hour, state=shown, sum=base + counted)
+            if not _agree(present.get(hour), row, ("sum",), SUM_TOLERANCE):
+                rows.append(row)
+        is_joined = await self._join(statistics, meter, base, hours[-1] + HOUR)
+        return self._write(statistics, rows) and is_joined
+
+    async def _join(
+        self,
+        statistics: LongTermStatistics,
+        meter: Meter,
+        base: float,
+        time: datetime,
+    ) -> bool:
+        """See that the live sums go on from the imported ones; True where they do.
+
+        They do not where the recorder has forgotten the sensor's last sum, as it
+        does after some silent days, and began anew.
+        """
+        if statistics.statistic_id in self._adjusted:
+            return False
+        for start, row in (await statistics.rows(time, period="5minute")).items():
+            counted = _counted(meter, row, start + timedelta(minutes=5))
+            if counted is None:
+                continue
+            difference = base + counted - (row["sum"] or 0.0)
+            if abs(difference) <= SUM_TOLERANCE:
+                return True
+            # Not twice before the recorder was seen to have done it.
+            self._adjusted.add(statistics.statistic_id)
+            statistics.adjust(start, difference)
+            return False
+        return False
+
+    def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
+        """Hand over the rows; True where there are none."""
+        if rows:
+            _LOGGER.debug("%d past hours of %s", len(rows), statistics.statistic_id)
+            self.rows_written += len(rows)
+            statistics.write(rows)
+        return not rows
+
+
+def _placed(
+    pairs: list[Pair], begin: datetime, last_right: StatisticsRow | None
+) -> tuple[Meter, float]:
+    """Return the meter, and what its count is to be raised by to fit to the rows before.
+
+    Without any, the sums begin at 0: Home Assistant takes the first sum there is
+    for what flowed in that hour. Rows that follow are raised accordingly.
+    """
+    if last_right is not None:
+        end = dt_util.utc_from_timestamp(last_right["end"])
+        state = last_right.get("state")
+        if state is not None and end < pairs[0][0]:
+            pairs = [(end, state), *pairs]
+        meter = Meter(pairs)
+        counted = _counted(meter, last_right, end)
+        if counted is not None:
+            return meter, (last_right["sum"] or 0.0) - counted
+    meter = Meter(pairs)
+    _, counted = meter.at(begin) or pairs[0]
+    return meter, -counted
+
+
+def _counted(meter: Meter, row: StatisticsRow, end: datetime) -> float | None:
+    """Return what the meter had counted when it showed the row's state."""
+    state, total = row.get("state"), row.get("sum")
+    if state is None or total is None:
+        return None
+    offset = meter.offset_of(state, end, SUM_TOLERANCE)
+    return None if offset is None else state + offset
+
+
+def _agree(
+    present: StatisticsRow | None,
+    row: StatisticData,
+    columns: tuple[str, ...],
+    slack: float,
+) -> bool:
+    """Whether the recorder's row says the same as ours."""
+    if present is None:
+        return False
+    mine, theirs = dict(row), dict(present)
+    for column in columns:
+        have, want = theirs.get(column), mine[column]
+        if not isinstance(have, float) or not isinstance(want, float):
+            return False
+        if abs(have - want) > slack:
+            return False
+    return True
+
+
+def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
+    while first <= last:
+        yield first
+        first += HOUR

@@ -1,0 +1,175 @@
+"""Takes what a message says into the ledger, and into what is to be written down of it."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from .commit import Committer
+from .derivation import Derivation
+from .ledger import Ledger, Verdict, with_plausible_time
+from .model import Reading, Session, SessionChange, SessionDocument, Update
+from .series import HOUR
+from .store import Batch
+
+# Told later than this, a thing belongs to the past: see `replayed` and the history.
+LATE_AFTER: Final = timedelta(minutes=5)
+
+
+def is_late(happened_at: datetime | None, now: datetime) -> bool:
+    """Whether something is told so late that it is no news of the moment."""
+    return happened_at is not None and now - happened_at > LATE_AFTER
+
+
+class Intake:
+    """Every update passes here, be it from the stream, a snapshot or a conclusion.
+
+    `history_keys` are the readings whose past hours can be told later, and
+    `meter_keys` those of which the energy is made; none where that is not wanted.
+    `late_hours` are the (device, top of the hour) whose
+    readings came late and wait to be imported; `kept_since` tells from when on
+    all readings of a device are still there: an hour before that is never
+    touched again.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        committer: Committer,
+        derivation: Derivation,
+        *,
+        history_keys: Collection[str],
+        meter_keys: Collection[str],
+        keeps_tokens: bool,
+    ) -> None:
+        """Have no hour waiting."""
+        self.late_hours: set[tuple[str, datetime]] = set()
+        self.kept_since: dict[str, datetime] = {}
+        self._ledger = ledger
+        self._committer = committer
+        self._derivation = derivation
+        self._history_keys = frozenset(history_keys)
+        self._point_keys = self._history_keys | frozenset(meter_keys)
+        self._keeps_tokens = keeps_tokens
+
+    def take(
+        self,
+        update: Update,
+        now: datetime,
+        *,
+        is_streamed: bool = True,
+        is_replaying: bool = False,
+    ) -> list[Reading | SessionChange]:
+        """Return what is news of it, with all that follows from it."""
+        if isinstance(update, SessionDocument):
+            self._committer.batch.documents.append(update)
+            self._committer.changed()
+            return []
+        if isinstance(update, SessionChange):
+            return self._take_session(update, now, is_streamed, is_replaying)
+        return self._take_reading(update, now, is_streamed, is_replaying)
+
+    def _take_reading(
+        self, reading: Reading, now: datetime, is_streamed: bool, is_replaying: bool
+    ) -> list[Reading | SessionChange]:
+        reading = with_plausible_time(reading, now)
+        verdict = self._ledger.apply(reading, now)
+        news: list[Reading | SessionChange] = []
+        if verdict is not Verdict.DUPLICATE:
+            self._note_point(reading, now, is_streamed)
+            self._committer.changed()
+        if verdict is Verdict.NEW:
+            slot = (reading.device_id, reading.key)
+            self._committer.batch.readings[slot] = reading
+            news.append(reading)
+        for derived in self._derivation.take(
+            reading, verdict, is_replayed=is_streamed and is_replaying
+        ):
+            news += self.take(
+                derived, now, is_streamed=is_streamed, is_replaying=is_replaying
+            )
+        return news
+
+    def _take_session(
+        self,
+        change: SessionChange,
+        now: datetime,
+        is_streamed: bool,
+        is_replaying: bool,
+    ) -> list[Reading | SessionChange]:
+        """Record the change; it is news as long as it was not announced."""
+        if not self._keeps_tokens:
+            change = replace(change, token=None)
+        replayed = is_replaying or is_late(change.happened_at, now)
+        session = self._ledger.record_session(change, replayed=is_streamed and replayed)
+        self._note_session(session)
+        news: list[Reading | SessionChange] = []
+        if not self._ledger.is_announced(change):
+            news.append(change)
+        for derived in self._derivation.take(change):
+            news += self.take(
+                derived, now, is_streamed=is_streamed, is_replaying=is_replaying
+            )
+        dropped = self._derivation.dropped_session(change.device_id)
+        if dropped is not None:
+            self._ledger.drop_session(change.device_id, dropped)
+            batch = self._committer.batch
+            batch.sessions.pop((change.device_id, dropped), None)
+            batch.forgotten_sessions.add((change.device_id, dropped))
+        return news
+
+    def announce(self, change: SessionChange) -> bool:
+        """Return whether the change is to be told; True once, over restarts as well."""
+        if not self._ledger.announce_session(change):
+            return False
+        self._committer.batch.announced.add(
+            (change.device_id, change.session_id, change.phase)
+        )
+        self._committer.changed(at_once=True)
+        return True
+
+    def forget(self, device_id: str) -> None:
+        """Forget a device that was removed."""
+        self._ledger.forget(device_id)
+        self._derivation.forget(device_id)
+        self.kept_since.pop(device_id, None)
+        self.late_hours = {each for each in self.late_hours if each[0] != device_id}
+
+    def everything(self) -> Batch:
+        """Return all that is held, for a file that has to be written anew.
+
+        The readings of past hours were in the old one only: history begins again.
+        """
+        self.late_hours.clear()
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+        self.kept_since = dict.fromkeys(self._ledger.devices(), hour)
+        batch = Batch(kept_since=dict(self.kept_since))
+        for device_id in self._ledger.devices():
+            for key, reading in self._ledger.readings(device_id).items():
+                batch.readings[device_id, key] = reading
+            for session in self._ledger.sessions(device_id):
+                batch.sessions[device_id, session.session_id] = session
+        batch.announced = set(self._ledger.announced())
+        return batch
+
+    def _note_session(self, session: Session) -> None:
+        slot = (session.device_id, session.session_id)
+        self._committer.batch.sessions[slot] = session
+        self._committer.changed(at_once=True)
+
+    def _note_point(self, reading: Reading, now: datetime, is_streamed: bool) -> None:
+        """Keep a number for the history, and its hour in mind if it came late."""
+        key, value = reading.key, reading.value
+        if key not in self._point_keys or not isinstance(value, int | float):
+            return
+        device_id, measured_at = reading.device_id, reading.measured_at
+        kept_since = self.kept_since.get(device_id)
+        if kept_since is not None and measured_at < kept_since:
+            return
+        self._committer.batch.points[device_id, key, measured_at] = float(value)
+        # The meter value of a long session's start is old, and tells of no gap.
+        if is_streamed and key in self._history_keys and is_late(measured_at, now):
+            hour = (device_id, measured_at.replace(minute=0, second=0, microsecond=0))
+            if hour not in self.late_hours:
+                self.late_hours.add(hour)
+                self._committer.batch.late_hours.add(hour)

@@ -1,0 +1,289 @@
+"""Actions: read a device's charging sessions, and fill past hours from the provider's figures."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.recorder import DATA_INSTANCE
+from homeassistant.util import dt as dt_util
+import probatio
+
+from .backfill import hourly_figures, import_figures
+from .const import DOMAIN
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .model import SessionDocument
+from .report import as_csv, document_row, documents_by_session, session_row
+from .store import StoreError
+from .stream.errors import StreamError
+
+SERVICE_GET_SESSIONS: Final = "get_sessions"
+SERVICE_IMPORT_HISTORY: Final = "import_history"
+ATTR_FROM: Final = "from"
+ATTR_TO: Final = "to"
+ATTR_CSV: Final = "csv"
+ATTR_DOCUMENTS: Final = "signed_documents"
+
+DEVICES = {
+    probatio.Required(ATTR_DEVICE_ID): probatio.All(
+        cv.ensure_list, probatio.Length(min=1), [cv.string]
+    )
+}
+GET_SESSIONS_SCHEMA = probatio.Schema(
+    {
+        **DEVICES,
+        probatio.Optional(ATTR_FROM): cv.datetime,
+        probatio.Optional(ATTR_TO): cv.datetime,
+        probatio.Optional(ATTR_CSV, default=False): cv.boolean,
+        probatio.Optional(ATTR_DOCUMENTS, default=False): cv.boolean,
+    }
+)
+IMPORT_HISTORY_SCHEMA = probatio.Schema(
+    {
+        **DEVICES,
+        probatio.Required(ATTR_FROM): cv.datetime,
+        probatio.Optional(ATTR_TO): cv.datetime,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A device that an action means, under the name that the user knows it by."""
+
+    coordinator: EvStreamsCoordinator
+    device_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From a moment on and before another (aware UTC); None where there is no limit."""
+
+    start: datetime | None
+    end: datetime | None
+
+    def holds(self, moment: datetime | None) -> bool:
+        """Whether the moment is known and lies in the period."""
+        return (
+            moment is not None
+            and (self.start is None or moment >= self.start)
+            and (self.end is None or moment < self.end)
+        )
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_GET_SESSIONS,
+        _get_sessions,
+        schema=GET_SESSIONS_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_IMPORT_HISTORY,
+        _import_history,
+        schema=IMPORT_HISTORY_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+
+
+async def _get_sessions(call: ServiceCall) -> ServiceResponse:
+    """Return the kept sessions that started in the time asked for, in order of time."""
+    period = _period(call)
+    wants_documents = call.data[ATTR_DOCUMENTS]
+    found: list[tuple[datetime, dict[str, Any]]] = []
+    others: list[dict[str, Any]] = []
+    for target in _targets(call):
+        sessions = target.coordinator.ledger.sessions(target.device_id)
+        documents = documents_by_session(
+            sessions, await _documents(target) if wants_documents else []
+        )
+        for session in sessions:
+            begin = session.started_at or session.stopped_at
+            if begin is None or not period.holds(begin):
+                continue
+            row = session_row(session, target.name)
+            if wants_documents:
+                own = documents.get(session.session_id, [])
+                row[ATTR_DOCUMENTS] = [document.text for document in own]
+            found.append((begin, row))
+        others += [
+            document_row(document, target.name)
+            for document in documents.get(None, [])
+            if period.holds(document.measured_at)
+        ]
+    rows = [row for _, row in sorted(found, key=lambda pair: pair[0])]
+    response: dict[str, Any] = {"sessions": rows}
+    if wants_documents:
+        response["other_documents"] = others
+    if call.data[ATTR_CSV]:
+        response["csv"] = as_csv(rows)
+    return response
+
+
+async def _documents(target: Target) -> list[SessionDocument]:
+    try:
+        return await target.coordinator.documents(target.device_id)
+    except StoreError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="store_unavailable"
+        ) from err
+
+
+async def _import_history(call: ServiceCall) -> ServiceResponse:
+    """Write the provider's hourly figures into the statistics; returns the hours by device."""
+    start, end = _past_period(call)
+    devices: dict[EvStreamsCoordinator, list[str]] = defaultdict(list)
+    for target in _targets(call):
+        _require_hourly_figures(target.coordinator)
+        devices[target.coordinator].append(target.device_id)
+    if DATA_INSTANCE not in call.hass.data:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="no_recorder"
+        )
+    hours: dict[str, Any] = {}
+    for coordinator, device_ids in devices.items():
+        for done, device_id in enumerate(device_ids):
+            progress = partial(_show_progress, coordinator, done, len(device_ids))
+            hours[device_id] = await _import_device(
+                coordinator, device_id, start, end, progress
+            )
+    return {"hours": hours}
+
+
+def _show_progress(
+    coordinator: EvStreamsCoordinator, done: int, devices: int, part: float
+) -> None:
+    """Show how far all devices of an account are, of which one is in the works."""
+    coordinator.history_progress((done + part) / devices)
+
+
+def _require_hourly_figures(coordinator: EvStreamsCoordinator) -> None:
+    if not coordinator.provider.has_hourly_energy:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="no_hourly_figures",
+            translation_placeholders={"provider": coordinator.provider.name},
+        )
+
+
+async def _import_device(
+    coordinator: EvStreamsCoordinator,
+    device_id: str,
+    start: datetime,
+    end: datetime,
+    progress: Callable[[float], None],
+) -> int:
+    """Return how many hours of the device got a figure; asking is half of the work."""
+    progress(0.0)
+    try:
+        figures = await hourly_figures(
+            coordinator.account, device_id, start, end, lambda part: progress(part / 2)
+        )
+    except StreamError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="no_answer",
+            translation_placeholders={"reason": str(err)},
+        ) from err
+    written = await import_figures(
+        coordinator.history, coordinator.provider, device_id, figures
+    )
+    progress(1.0)
+    return written
+
+
+def _period(call: ServiceCall) -> Period:
+    """Return the time asked for; what names no zone is local."""
+    start, end = (
+        dt_util.as_utc(call.data[name]) if name in call.data else None
+        for name in (ATTR_FROM, ATTR_TO)
+    )
+    if start is not None and end is not None and start >= end:
+        raise _empty_period()
+    return Period(start=start, end=end)
+
+
+def _past_period(call: ServiceCall) -> tuple[datetime, datetime]:
+    """Return the part of the time asked for that is over."""
+    period, now = _period(call), dt_util.utcnow()
+    start, end = period.start or now, min(period.end or now, now)
+    if start >= end:
+        raise _empty_period()
+    return start, end
+
+
+def _empty_period() -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key="empty_period"
+    )
+
+
+def _targets(call: ServiceCall) -> list[Target]:
+    """Return the devices meant; that of an account stands for all of its devices."""
+    found: dict[str, Target] = {}
+    registry = dr.async_get(call.hass)
+    for registered_id in call.data[ATTR_DEVICE_ID]:
+        device = registry.async_get(registered_id)
+        entry = None if device is None else _entry(call.hass, device)
+        if device is None or entry is None:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="not_our_device",
+                translation_placeholders={"device": registered_id},
+            )
+        coordinator = _coordinator(entry)
+        account = (DOMAIN, coordinator.inventory.account_id)
+        devices: list[dr.AnyDeviceEntry] = [device]
+        if account in device.identifiers:
+            devices = [
+                each
+                for each in dr.async_entries_for_config_entry(registry, entry.entry_id)
+                if account not in each.identifiers
+            ]
+        for each in devices:
+            for domain, device_id in each.identifiers:
+                if domain == DOMAIN:
+                    found[device_id] = Target(
+                        coordinator=coordinator,
+                        device_id=device_id,
+                        name=each.name_by_user or each.name or device_id,
+                    )
+    return list(found.values())
+
+
+def _entry(
+    hass: HomeAssistant, device: dr.AnyDeviceEntry
+) -> EvStreamsConfigEntry | None:
+    """Return the entry of a device of ours."""
+    entry: EvStreamsConfigEntry | None = hass.config_entries.async_get_entry(
+        device.config_entry_id
+    )
+    return entry if entry is not None and entry.domain == DOMAIN else None
+
+
+def _coordinator(entry: EvStreamsConfigEntry) -> EvStreamsCoordinator:
+    if entry.state is not ConfigEntryState.LOADED:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="account_not_loaded",
+            translation_placeholders={"account": entry.title},
+        )
+    return entry.runtime_data

@@ -1,0 +1,279 @@
+"""Past hours that were missed or flat are put right, those that were right are left alone."""
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.longterm import compiled_until
+from custom_components.ev_streams.stream import supervisor
+from simulator.easee import EaseeAccount, EaseeCloud, Measurement
+from simulator.rabbitmq import Administrator
+from tests.integration.helpers import (
+    SERIAL,
+    add_account,
+    entity_id,
+    queue_is_empty,
+    record_events,
+    session_json,
+    state,
+    wait_for_number,
+    wait_for_state,
+    wait_live,
+    wait_until,
+)
+
+from .rows import (
+    HOUR,
+    PATIENCE,
+    compile_statistics,
+    rows,
+    seed_means,
+    seed_sums,
+    this_hour,
+    wait_for_sums,
+)
+
+NEIGHBOUR = "sensor.neighbour_energy"
+REGISTER = 1278.28391
+
+
+@pytest.fixture(autouse=True)
+def brisk_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry within moments: the pace is tested elsewhere."""
+    brisk = partial(supervisor.Backoff, initial=0.1, maximum=1)
+    monkeypatch.setattr(supervisor, "Backoff", brisk)
+
+
+@pytest.fixture
+async def entry(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> EvStreamsConfigEntry:
+    """Add an account with one charger that has been idle."""
+    account.add_charger(SERIAL, name="Garage", lifetime_energy=REGISTER)
+    return await add_account(hass, cloud, account)
+
+
+def session_of(start: datetime) -> list[Measurement]:
+    """Return three hours of charging with 4 kW from the start of an hour on.
+
+    The register is told at every full hour, power when it changes, the session's
+    energy every five minutes: 4 kWh in each of the three hours.
+    """
+    told: list[Measurement] = [
+        measurement(start, 120, 4.0),
+        measurement(start + 3 * HOUR, 120, 0.0),
+    ]
+    for minutes in range(0, 181, 5):
+        moment = start + timedelta(minutes=minutes)
+        told.append(measurement(moment, 121, round(minutes / 15, 6)))
+        if minutes % 60 == 0:
+            told.append(measurement(moment, 124, round(REGISTER + minutes / 15, 6)))
+    return sorted(told, key=lambda each: each.time)
+
+
+def measurement(time: datetime, observation_id: int, value: float | str) -> Measurement:
+    """Return one measurement of the charger."""
+    return Measurement(time=time, observation_id=observation_id, value=value)
+
+
+async def seed_flat(hass: HomeAssistant, first: datetime, hours: int) -> None:
+    """Let the recorder have rows that say that nothing happened, and one before those."""
+    flat = [first + number * HOUR for number in range(-1, hours)]
+    for key in ("energy", "lifetime_energy"):
+        await seed_sums(
+            hass,
+            entity_id(hass, SERIAL, key),
+            [(each, REGISTER, 40.0) for each in flat],
+        )
+    await seed_means(
+        hass,
+        entity_id(hass, SERIAL, "total_power"),
+        "kW",
+        "power",
+        [(each, 0.0) for each in flat],
+    )
+
+
+def lifted(first: datetime) -> dict[datetime, float]:
+    """Return the sums that are right for `session_of`, with the hour before."""
+    return {first + number * HOUR: 44.0 + 4.0 * number for number in range(-1, 3)}
+
+
+async def cut_off(account: EaseeAccount, administrator: Administrator) -> None:
+    """Cut the stream, and let nobody on again."""
+    await administrator.limit_connections(0)
+    await administrator.close_connections(account.amqp_username)
+
+
+async def test_flat_hours_of_a_cut_stream_are_repaired(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """Three hours without a stream while Home Assistant ran: rows exist, flat and wrong."""
+    first = this_hour() - 3 * HOUR
+    await seed_flat(hass, first, 3)
+    await seed_sums(hass, NEIGHBOUR, [(first, 7.0, 3.0), (first + HOUR, 8.0, 4.0)])
+    neighbour = await rows(hass, NEIGHBOUR, first - HOUR)
+
+    await cut_off(account, administrator)
+    await wait_for_state(hass, str(entry.unique_id), "connected", "off")
+    await account.publish_many(SERIAL, session_of(first), delay=timedelta(seconds=1))
+    await administrator.limit_connections(None)
+    await wait_live(hass, entry)
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await wait_for_number(hass, SERIAL, "energy", REGISTER + 12)
+    await compile_statistics(hass)
+
+    for key in ("energy", "lifetime_energy"):
+        await wait_for_sums(hass, entity_id(hass, SERIAL, key), lifted(first))
+    power = await rows(hass, entity_id(hass, SERIAL, "total_power"), first - HOUR)
+    hours = [first + number * HOUR for number in range(3)]
+    assert [power[hour]["mean"] for hour in hours] == pytest.approx([4.0] * 3)
+    assert power[first - HOUR]["mean"] == 0.0
+    assert await rows(hass, NEIGHBOUR, first - HOUR) == neighbour
+
+
+async def test_live_sums_go_on_from_the_repaired_ones(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """A sensor silent for so long that the recorder forgot its sum does not fall back to 0."""
+    first = this_hour() - 3 * HOUR
+    ids = [entity_id(hass, SERIAL, key) for key in ("energy", "lifetime_energy")]
+    for each in ids:
+        await seed_sums(hass, each, [(first - timedelta(days=12), REGISTER, 40.0)])
+    await cut_off(account, administrator)
+    await wait_for_state(hass, str(entry.unique_id), "connected", "off")
+    await account.publish_many(SERIAL, session_of(first), delay=timedelta(seconds=1))
+    await administrator.limit_connections(None)
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await wait_live(hass, entry)
+
+    # The recorder knows no newer sum of the sensor: it begins at 0.
+    await compile_statistics(hass)
+    right = {hour: total for hour, total in lifted(first).items() if hour >= first}
+    for each in ids:
+        await wait_for_sums(hass, each, right)
+        await wait_for_live_sum(hass, each, 52.0)
+    await account.publish(SERIAL, 124, REGISTER + 13)
+    await wait_for_number(hass, SERIAL, "energy", REGISTER + 13)
+    await compile_statistics(hass, ahead=1)
+    for each in ids:
+        await wait_for_live_sum(hass, each, 53.0)
+        await wait_for_sums(hass, each, right)
+
+
+async def wait_for_live_sum(
+    hass: HomeAssistant, statistic_id: str, expected: float
+) -> None:
+    """Wait until the newest five minutes end with the sum."""
+    total: float | None = None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while total != pytest.approx(expected, abs=0.01):
+                await asyncio.sleep(0.1)
+                found = await rows(hass, statistic_id, this_hour() - HOUR, "5minute")
+                total = list(found.values())[-1]["sum"] if found else None
+    except TimeoutError:
+        raise AssertionError(f"{statistic_id}: {total}, not {expected}") from None
+
+
+async def test_device_that_uploads_late_into_a_live_stream(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """It alone was offline: its hours are repaired, and the stream stays live."""
+    first = this_hour() - 3 * HOUR
+    await seed_flat(hass, first, 3)
+    fired = record_events(hass)
+    session = session_json(first, first + 3 * HOUR, 12.0)
+    late = measurement(first + 3 * HOUR, 129, session)
+    await account.publish_many(SERIAL, [*session_of(first), late])
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await wait_until(lambda: bool(fired), "the event")
+    assert fired[-1]["replayed"] is True
+    assert state(hass, str(entry.unique_id), "stream_status").state == "live"
+    await compile_statistics(hass)
+    for key in ("energy", "lifetime_energy"):
+        await wait_for_sums(hass, entity_id(hass, SERIAL, key), lifted(first))
+
+
+async def test_restart_between_replay_and_import(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """What waits for the recorder outlasts a restart; the messages do not come again."""
+    first = this_hour() - 3 * HOUR
+    await seed_flat(hass, first, 3)
+    await account.publish_many(SERIAL, session_of(first))
+    await queue_is_empty(administrator, account)
+    energy = entity_id(hass, SERIAL, "energy")
+    assert (await rows(hass, energy, first))[first]["sum"] == 40.0
+
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_live(hass, entry)
+    await compile_statistics(hass)
+    await wait_for_sums(hass, energy, lifted(first))
+
+
+async def test_right_hours_are_left_alone(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """A row that agrees with the readings stays as it is, to the last digit."""
+    first = this_hour() - 3 * HOUR
+    energy = entity_id(hass, SERIAL, "energy")
+    right = {hour: total + 0.0004 for hour, total in lifted(first).items()}
+    wrong = first + HOUR
+    await seed_sums(
+        hass,
+        energy,
+        [
+            (hour, REGISTER + total - 40.0, 41.0 if hour == wrong else total)
+            for hour, total in right.items()
+        ],
+    )
+    await account.publish_many(SERIAL, session_of(first))
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await compile_statistics(hass)
+    await wait_for_sums(hass, energy, lifted(first))
+    found = await rows(hass, energy, first - HOUR)
+    for hour, total in right.items():
+        if hour != wrong:
+            assert found[hour]["sum"] == total
+
+
+async def test_the_hour_that_runs_is_never_written(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """Writing it would cost every sensor its row: it is left to the recorder."""
+    first = this_hour() - HOUR
+    await seed_flat(hass, first, 1)
+    await account.publish_many(SERIAL, session_of(first))
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await compile_statistics(hass)
+    energy = entity_id(hass, SERIAL, "energy")
+    await wait_for_sums(hass, energy, {first: 44.0})
+    compiled = await newest_compiled_hour(hass)
+    assert max(await rows(hass, energy, first)) <= compiled
+
+
+async def newest_compiled_hour(hass: HomeAssistant) -> datetime:
+    """Return the newest hour whose last five minutes the recorder has compiled."""
+    until = await compiled_until(hass)
+    assert until is not None
+    return until - HOUR

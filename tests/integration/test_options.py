@@ -1,0 +1,96 @@
+"""What a user chooses later, and that it is taken up."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from simulator.easee import EaseeAccount, EaseeCloud
+
+from .helpers import add_account, wait_live
+
+
+async def test_options_of_a_small_account(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """With few chargers there are none to choose from."""
+    entry = await add_account(hass, cloud, account)
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    assert options["data_schema"] is not None
+    assert [str(field) for field in options["data_schema"].schema] == [
+        "grace_time",
+        "history_import",
+        "session_tokens",
+    ]
+    result = await hass.config_entries.options.async_configure(
+        options["flow_id"], {"grace_time": 5}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == {
+        "grace_time": 5,
+        "history_import": True,
+        "session_tokens": False,
+    }
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+
+
+async def test_options_after_a_chosen_charger_left(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """A choice that is not on the list any more does not stand in the way of saving."""
+    entry = await add_account(hass, cloud, account)
+    hass.config_entries.async_update_entry(
+        entry, options={"grace_time": 60, "devices": ["EH000001", "EH0GONE0"]}
+    )
+    for loaded in (True, False):
+        if not loaded:
+            await hass.config_entries.async_unload(entry.entry_id)
+        options = await hass.config_entries.options.async_init(entry.entry_id)
+        result = await hass.config_entries.options.async_configure(
+            options["flow_id"],
+            {"grace_time": 8 + loaded, "devices": ["EH000001", "EH0GONE0"]},
+        )
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert entry.options["grace_time"] == 8 + loaded
+        await hass.async_block_till_done()
+
+
+async def test_options_while_the_account_is_unreachable(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """Without the account's list the grace time can still be changed."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_unload(entry.entry_id)
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        options["flow_id"], {"grace_time": 7}
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options["grace_time"] == 7
+
+
+def defaults(result: object) -> dict[str, object]:
+    """What a form is filled with when it opens."""
+    assert isinstance(result, dict)
+    return {str(field): field.default() for field in result["data_schema"].schema}
+
+
+async def test_options_begin_with_what_was_chosen(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """Hours are filled in and no tokens kept, until the user says otherwise."""
+    entry = await add_account(hass, cloud, account)
+    opened = await hass.config_entries.options.async_init(entry.entry_id)
+    assert defaults(opened) == {
+        "grace_time": 60,
+        "history_import": True,
+        "session_tokens": False,
+    }
+    chosen = {"grace_time": 60, "history_import": False, "session_tokens": True}
+    result = await hass.config_entries.options.async_configure(
+        opened["flow_id"], chosen
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    again = await hass.config_entries.options.async_init(entry.entry_id)
+    assert defaults(again) == entry.options == chosen
