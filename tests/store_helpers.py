@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from custom_components.ev_streams.batch import Batch, Contents
 from custom_components.ev_streams.model import (
     Point,
     Reading,
@@ -13,7 +14,7 @@ from custom_components.ev_streams.model import (
     SessionPhase,
     Value,
 )
-from custom_components.ev_streams.store import Batch, Contents, Store
+from custom_components.ev_streams.store import Store
 
 CHARGER = "EH123456"
 OTHER = "EH654321"

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings, strategies as st
 import pytest
 
+from custom_components.ev_streams.batch import Batch, Contents
 from custom_components.ev_streams.model import Point, Session, SessionPhase, Value
-from custom_components.ev_streams.store import Batch, Contents, remove_files
+from custom_components.ev_streams.store import remove_files
 
 from .store_helpers import (
     CHARGER,

@@ -13,9 +13,9 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.ev_streams import tables
+from custom_components.ev_streams.batch import Batch
 from custom_components.ev_streams.model import Point
 from custom_components.ev_streams.store import (
-    Batch,
     Store,
     StoreDamagedError,
     StoreTooNewError,

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 import logging
 from operator import attrgetter
 from typing import Final
 
-from .ledger import EARLIEST
+from .ledger import EARLIEST, Ledger, is_late
 from .model import SessionChange, SessionPhase
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ type Done = Callable[[], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
     change: SessionChange
-    replayed: bool
     done: Done
     release_at: float
 
@@ -38,13 +37,21 @@ class _Held:
 class Announcer:
     """Passes session changes on to who listens to their device.
 
-    A change that must wait for others before it keeps its delivery waiting, so
-    that none is acknowledged before it was told.
+    `is_first` answers True once for each session and phase, `beforehand` is called
+    with the device of a change: whoever hears the event may look at the sensors.
     """
 
-    def __init__(self, is_first: Callable[[SessionChange], bool]) -> None:
-        """Hold nothing; `is_first` answers True once for each session and phase."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        is_first: Callable[[SessionChange], bool],
+        beforehand: Callable[[str], None],
+    ) -> None:
+        """Hold nothing."""
+        self._ledger = ledger
         self._is_first = is_first
+        self._beforehand = beforehand
         self._listeners: dict[str, list[SessionListener]] = defaultdict(list)
         self._held: list[_Held] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -55,29 +62,35 @@ class Announcer:
         listeners.append(listener)
         return lambda: listeners.remove(listener)
 
-    def tell(self, change: SessionChange, replayed: bool) -> None:
-        """Tell now; a listener that fails costs neither the others nor the caller."""
-        if not self._is_first(change):
-            return
-        for listener in tuple(self._listeners[change.device_id]):
-            try:
-                listener(change, replayed)
-            except Exception:
-                _LOGGER.exception("A charging session could not be told")
+    def announce(
+        self,
+        changes: Collection[SessionChange],
+        now: datetime,
+        *,
+        is_replaying: bool,
+        done: Done,
+    ) -> None:
+        """Tell the changes of one delivery, then call `done`: it may be acknowledged.
 
-    def hold(self, change: SessionChange, replayed: bool, done: Done) -> None:
-        """Tell soon, after what happened earlier and comes in the meantime; then call `done`."""
-        loop = asyncio.get_running_loop()
-        self._held.append(
-            _Held(
-                change=change,
-                replayed=replayed,
-                done=done,
-                release_at=loop.time() + HOLD,
-            )
-        )
-        if self._timer is None:
-            self._timer = loop.call_later(HOLD, self._release_due)
+        What is news of the moment is told at once; what is replayed waits for what
+        happened earlier and may still come.
+        """
+        waiting = 1
+
+        def told() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                done()
+
+        for change in changes:
+            waiting += 1
+            if is_replaying or self._is_history(change, now):
+                self._hold(change, told)
+            else:
+                self._tell(change, replayed=False)
+                told()
+        told()
 
     def release(self) -> None:
         """Tell everything that is held, now."""
@@ -103,5 +116,33 @@ class Announcer:
         self._held.sort(key=attrgetter("order"))
         told, self._held = self._held[:count], self._held[count:]
         for held in told:
-            self.tell(held.change, held.replayed)
+            self._tell(held.change, replayed=True)
             held.done()
+
+    def _hold(self, change: SessionChange, done: Done) -> None:
+        loop = asyncio.get_running_loop()
+        release_at = loop.time() + HOLD
+        self._held.append(_Held(change=change, done=done, release_at=release_at))
+        if self._timer is None:
+            self._timer = loop.call_at(release_at, self._release_due)
+
+    def _tell(self, change: SessionChange, *, replayed: bool) -> None:
+        """Tell once; a listener that fails costs neither the others nor the caller."""
+        if not self._is_first(change):
+            return
+        self._beforehand(change.device_id)
+        for listener in tuple(self._listeners[change.device_id]):
+            try:
+                listener(change, replayed)
+            except Exception:
+                _LOGGER.exception("A charging session could not be told")
+
+    def _is_history(self, change: SessionChange, now: datetime) -> bool:
+        """Whether the change is told late; a start after its own stop is, however fresh."""
+        session = self._ledger.session(change.device_id, change.session_id)
+        is_late_start = (
+            change.phase is SessionPhase.STARTED
+            and session is not None
+            and session.stopped_at is not None
+        )
+        return is_late_start or is_late(change.happened_at, now)

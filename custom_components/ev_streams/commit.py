@@ -11,7 +11,8 @@ from collections.abc import Callable
 import logging
 from typing import Final
 
-from .store import Batch, Store, StoreDamagedError, StoreError
+from .batch import Batch
+from .store import Store, StoreDamagedError, StoreError
 from .stream.delivery import PREFETCH
 
 _LOGGER = logging.getLogger(__name__)

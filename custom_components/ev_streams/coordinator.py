@@ -12,17 +12,19 @@ from typing import override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
 from .announcer import Announcer
+from .batch import Batch
 from .commit import Committer
 from .connection import ConnectionMonitor
 from .const import CONF_GRACE_TIME, CONF_HISTORY, CONF_TOKENS, DEFAULT_GRACE_TIME
 from .derivation import Derivation
 from .history import History, history_keys
-from .intake import Intake, is_late
+from .intake import Intake
 from .inventory import Inventory
-from .ledger import Ledger
+from .ledger import Ledger, is_late
 from .model import (
     BadInputError,
     DeviceRecord,
@@ -30,7 +32,6 @@ from .model import (
     Reading,
     SessionChange,
     SessionDocument,
-    SessionPhase,
     Update,
 )
 from .notifier import Notifier
@@ -38,7 +39,7 @@ from .providers.base import Account, Provider
 from .refresh import Refresher
 from .refusals import Refusals
 from .storage import StoreMonitor, open_store, store_path
-from .store import Batch, Store, StoreError
+from .store import Store, StoreError
 from .stream.delivery import Delivery, Receiver
 from .stream.supervisor import Stream, Supervisor
 
@@ -115,7 +116,7 @@ class EvStreamsCoordinator(Receiver):
             timedelta(seconds=grace),
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
-            on_connected=self._refresher.request,
+            on_connected=self._connected,
         )
         self.store = Store(store_path(hass, entry.entry_id))
         self.store_monitor = StoreMonitor(hass, entry)
@@ -125,13 +126,18 @@ class EvStreamsCoordinator(Receiver):
             everything=self._everything,
             on_trouble=self.store_monitor.troubled,
         )
-        self.announcer = Announcer(self._is_first)
+        self.announcer = Announcer(
+            self.ledger,
+            is_first=self._is_first,
+            beforehand=lambda device_id: self.notifier.notify(device_id, KEY_SESSION),
+        )
         self.intake: Intake
         self.history: History
         self._hass = hass
         self._entry = entry
         self._supervisor = Supervisor(self._open_stream, self.connection)
         self._tasks: list[asyncio.Task[None]] = []
+        self._cancel_start: Callable[[], None] = lambda: None
         self._stop_interval: Callable[[], None] | None = None
         self._keeps_history = False
 
@@ -159,7 +165,14 @@ class EvStreamsCoordinator(Receiver):
         self._keeps_history = keeps_history
 
     def start(self) -> None:
-        """Run the stream; the platforms' entities listen already."""
+        """Run the stream as soon as Home Assistant has started.
+
+        Automations listen only then, and what is told of a session is told once.
+        """
+        self._cancel_start = async_at_started(self._hass, self._started)
+
+    @callback
+    def _started(self, _hass: HomeAssistant) -> None:
         self.connection.start()
         self._stop_interval = async_track_time_interval(
             self._hass, self._interval, REFRESH_INTERVAL, cancel_on_shutdown=True
@@ -178,6 +191,7 @@ class EvStreamsCoordinator(Receiver):
 
     async def stop(self) -> None:
         """End the stream; what came is kept and acknowledged, the rest stays at the broker."""
+        self._cancel_start()
         # The stream first, and alone: it settles while the others still work.
         for tasks in (self._tasks[:1], self._tasks[1:]):
             for task in tasks:
@@ -285,28 +299,51 @@ class EvStreamsCoordinator(Receiver):
     def _take_message(
         self, message: Message, delivery: Delivery, now: datetime
     ) -> None:
+        is_replaying = not self.connection.backlog.is_live
         changes: list[SessionChange] = []
         if message.device_id and not self.inventory.is_followed(message.device_id):
             self.not_followed += 1
         else:
             self._note_delivery_latency(message, now)
-            for update in message.updates:
-                changes += self._apply(update, now)
-        self._announce(changes, delivery, now)
+            changes = self._apply(message.updates, now, is_replaying=is_replaying)
+        self.announcer.announce(
+            changes,
+            now,
+            is_replaying=is_replaying,
+            done=partial(self.committer.settle, delivery.ack),
+        )
 
-    def _apply(self, update: Update, now: datetime) -> list[SessionChange]:
-        """Take the update in and tell whom it concerns; returns the sessions to be announced."""
-        is_replaying = not self.connection.backlog.is_live
+    def _apply(
+        self,
+        updates: Iterable[Update],
+        now: datetime,
+        *,
+        is_streamed: bool = True,
+        is_replaying: bool = False,
+    ) -> list[SessionChange]:
+        """Take the updates in, then tell whom they concern; returns sessions to be announced.
+
+        After all of them, for a state in between would be recorded: an energy that
+        grows while its parts are put together was never used in this hour.
+        """
+        readings: list[Reading] = []
         changes: list[SessionChange] = []
-        for news in self.intake.take(update, now, is_replaying=is_replaying):
-            if isinstance(news, SessionChange):
-                changes.append(news)
-            else:
-                self._reading_changed(
-                    news, gently=is_replaying or is_late(news.measured_at, now)
-                )
-        if isinstance(update, SessionChange):
-            self._notify(update.device_id, KEY_SESSION, gently=is_replaying)
+        devices: set[str] = set()
+        for update in updates:
+            if isinstance(update, SessionChange):
+                devices.add(update.device_id)
+            for news in self.intake.take(
+                update, now, is_streamed=is_streamed, is_replaying=is_replaying
+            ):
+                if isinstance(news, SessionChange):
+                    changes.append(news)
+                else:
+                    readings.append(news)
+        for reading in readings:
+            is_past = is_late(reading.measured_at, now)
+            self._reading_changed(reading, gently=is_replaying or is_past)
+        for device_id in devices:
+            self._notify(device_id, KEY_SESSION, gently=is_replaying)
         return changes
 
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
@@ -324,40 +361,6 @@ class EvStreamsCoordinator(Receiver):
             self.notifier.notify_gently(device_id, key, REPLAY_PERIOD)
         else:
             self.notifier.notify(device_id, key)
-
-    def _announce(
-        self, changes: list[SessionChange], delivery: Delivery, now: datetime
-    ) -> None:
-        """Let the event entities know, then acknowledge: what is held keeps its delivery waiting."""
-        is_replaying = not self.connection.backlog.is_live
-        waiting = len(changes)
-
-        def told() -> None:
-            nonlocal waiting
-            waiting -= 1
-            if waiting <= 0:
-                self.committer.settle(delivery.ack)
-
-        for change in changes:
-            # The sensors first: whoever hears the event may look at them.
-            self.notifier.notify(change.device_id, KEY_SESSION)
-            replayed = is_replaying or self._is_history(change, now)
-            if is_replaying:
-                self.announcer.hold(change, replayed, told)
-            else:
-                self.announcer.tell(change, replayed)
-        if not changes or not is_replaying:
-            self.committer.settle(delivery.ack)
-
-    def _is_history(self, change: SessionChange, now: datetime) -> bool:
-        """Whether the change is told late; a start after its own stop is, however fresh."""
-        session = self.ledger.session(change.device_id, change.session_id)
-        is_late_start = (
-            change.phase is SessionPhase.STARTED
-            and session is not None
-            and session.stopped_at is not None
-        )
-        return is_late_start or is_late(change.happened_at, now)
 
     def _note_delivery_latency(self, message: Message, now: datetime) -> None:
         if message.arrived_at is not None and self.connection.backlog.is_live:
@@ -392,6 +395,11 @@ class EvStreamsCoordinator(Receiver):
             self.notifier.notify(self.inventory.account_id, key)
         self.history.request()
 
+    def _connected(self) -> None:
+        """Ask what the stream does not tell; what is pending sets no pace for a replay."""
+        self._refresher.request()
+        self.committer.changed(at_once=True)
+
     @callback
     def _connection_changed(self) -> None:
         for key in (
@@ -420,13 +428,8 @@ class EvStreamsCoordinator(Receiver):
 
         In order of time, as the energy is made of several of them.
         """
-        now = dt_util.utcnow()
-        for update in sorted(updates, key=_happened_at):
-            for news in self.intake.take(update, now, is_streamed=False):
-                if isinstance(news, SessionChange):
-                    self.notifier.notify(news.device_id, KEY_SESSION)
-                else:
-                    self._reading_changed(news, gently=False)
+        in_order = sorted(updates, key=_happened_at)
+        self._apply(in_order, dt_util.utcnow(), is_streamed=False)
 
 
 def _happened_at(update: Update) -> datetime:

@@ -84,7 +84,8 @@ class History:
         self._due.set()
 
     async def run(self) -> None:
-        """Import whenever the recorder has compiled or somebody asks, until cancelled."""
+        """Import what waits, and whenever the recorder has compiled or somebody asks."""
+        self.request()
         stop = self.hass.bus.async_listen(
             EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._compiled
         )

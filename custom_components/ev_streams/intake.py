@@ -2,23 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
+from .batch import Batch
 from .commit import Committer
 from .derivation import Derivation
-from .ledger import Ledger, Verdict, with_plausible_time
+from .ledger import Ledger, Verdict, is_late, with_plausible_time
 from .model import Reading, Session, SessionChange, SessionDocument, Update
 from .series import HOUR
-from .store import Batch
-
-# Told later than this, a thing belongs to the past: see `replayed` and the history.
-LATE_AFTER: Final = timedelta(minutes=5)
-
-
-def is_late(happened_at: datetime | None, now: datetime) -> bool:
-    """Whether something is told so late that it is no news of the moment."""
-    return happened_at is not None and now - happened_at > LATE_AFTER
 
 
 class Intake:
@@ -100,11 +91,14 @@ class Intake:
         """Record the change; it is news as long as it was not announced."""
         if not self._keeps_tokens:
             change = replace(change, token=None)
+        is_told = self._ledger.is_announced(change)
         replayed = is_replaying or is_late(change.happened_at, now)
-        session = self._ledger.record_session(change, replayed=is_streamed and replayed)
+        session = self._ledger.record_session(
+            change, replayed=is_streamed and replayed and not is_told
+        )
         self._note_session(session)
         news: list[Reading | SessionChange] = []
-        if not self._ledger.is_announced(change):
+        if not is_told:
             news.append(change)
         for derived in self._derivation.take(change):
             news += self.take(

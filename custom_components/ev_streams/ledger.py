@@ -15,6 +15,8 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 SESSIONS_PER_DEVICE = 500
 # Longer than a session is kept, so that a redelivered one is not taken for new.
 ANNOUNCED_PER_DEVICE = 2000
+# Told later than this, a thing belongs to the past: see `replayed` and the history.
+LATE_AFTER = timedelta(minutes=5)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -146,6 +148,11 @@ class Ledger:
         if len(sessions) > SESSIONS_PER_DEVICE:
             oldest = min(sessions.values(), key=_session_time).session_id
             del sessions[oldest]
+
+
+def is_late(happened_at: datetime | None, now: datetime) -> bool:
+    """Whether something is told so late that it is no news of the moment."""
+    return happened_at is not None and now - happened_at > LATE_AFTER
 
 
 def with_plausible_time(reading: Reading, now: datetime) -> Reading:

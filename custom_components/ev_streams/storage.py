@@ -9,9 +9,9 @@ from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.storage import STORAGE_DIR
 
+from .batch import Contents
 from .const import DOMAIN
 from .store import (
-    Contents,
     Store,
     StoreDamagedError,
     StoreError,

@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import sqlite3
 from typing import Any, Final
 
 from . import tables
-from .model import Point, Reading, Session, SessionDocument, SessionPhase
+from .batch import Batch, Contents
+from .model import Point, SessionDocument
 from .tables import Row, optional_stamp_of, stamp_of, transaction
 
 SESSIONS_PER_DEVICE: Final = 500
@@ -60,71 +60,6 @@ class StoreUnavailableError(StoreError):
 
 class StoreTooNewError(StoreError):
     """A newer version of this code wrote the file; it is left as it is."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction is to write.
-
-    `readings` are the newest by (device, key), `sessions` by (device, session id),
-    `points` values by (device, key, measured_at). `announced` names the phases
-    whose event has fired, `late_hours` the tops of the hours that wait for import.
-    `kept_since` tells by device before when points are missing. A session that is
-    both forgotten and written is written.
-    """
-
-    readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
-    sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
-    announced: set[tuple[str, str, SessionPhase]] = field(default_factory=set)
-    documents: list[SessionDocument] = field(default_factory=list)
-    points: dict[tuple[str, str, datetime], float] = field(default_factory=dict)
-    late_hours: set[tuple[str, datetime]] = field(default_factory=set)
-    kept_since: dict[str, datetime] = field(default_factory=dict)
-    forgotten_sessions: set[tuple[str, str]] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return not self.is_empty()
-
-    def is_empty(self) -> bool:
-        """Return whether there is nothing to write."""
-        return not (
-            self.readings
-            or self.sessions
-            or self.announced
-            or self.documents
-            or self.points
-            or self.late_hours
-            or self.kept_since
-            or self.forgotten_sessions
-        )
-
-    def merge(self, newer: Batch) -> None:
-        """Add what was gathered later; it wins where both tell something."""
-        for forgotten in newer.forgotten_sessions:
-            self.sessions.pop(forgotten, None)
-        self.readings |= newer.readings
-        self.sessions |= newer.sessions
-        self.announced |= newer.announced
-        self.documents += newer.documents
-        self.points |= newer.points
-        self.late_hours |= newer.late_hours
-        self.kept_since |= newer.kept_since
-        self.forgotten_sessions |= newer.forgotten_sessions
-        self.forgotten_sessions -= newer.sessions.keys()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What the file held when it was opened; `announced` begins with the oldest.
-
-    `kept_since` tells by device from when on none of its points has been pruned.
-    """
-
-    readings: list[Reading]
-    sessions: list[Session]
-    announced: list[tuple[str, str, SessionPhase]]
-    late_hours: set[tuple[str, datetime]]
-    kept_since: dict[str, datetime]
 
 
 class Store:

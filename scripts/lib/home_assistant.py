@@ -102,10 +102,9 @@ class HomeAssistant:
 
     async def start(self) -> None:
         """Start, make the user when the directory is new, wait until all is set up."""
-        prepare(self.directory, self.port)
         self._session = aiohttp.ClientSession()
         try:
-            self._launch()
+            self.launch()
             await self._wait_for_http()
             if not self._token_file.exists():
                 await self._onboard()
@@ -113,6 +112,34 @@ class HomeAssistant:
         except BaseException:
             await self.kill()
             raise
+
+    def launch(self) -> None:
+        """Start the process and wait for nothing: for one that is cut off early."""
+        prepare(self.directory, self.port)
+        environment = dict(os.environ)
+        environment.pop("PYTHONPATH", None)
+        if self._ca_file:
+            environment["REQUESTS_CA_BUNDLE"] = str(self._ca_file)
+        command = [
+            str(self._executable),
+            "-c",
+            str(self.directory),
+            "--skip-pip",
+            "--log-no-color",
+        ]
+        if setpriv := shutil.which("setpriv"):
+            # Where it is available: Home Assistant ends with us even when we are killed.
+            command = [setpriv, "--pdeathsig", "TERM", *command]
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                # A Ctrl-C in the terminal is for us alone: we stop it in order.
+                start_new_session=True,
+            )
 
     async def stop(self) -> None:
         """End it as a user's shutdown does; kill it when that takes too long."""
@@ -183,32 +210,6 @@ class HomeAssistant:
     @property
     def _browser_file(self) -> Path:
         return self.directory / "browser.json"
-
-    def _launch(self) -> None:
-        environment = dict(os.environ)
-        environment.pop("PYTHONPATH", None)
-        if self._ca_file:
-            environment["REQUESTS_CA_BUNDLE"] = str(self._ca_file)
-        command = [
-            str(self._executable),
-            "-c",
-            str(self.directory),
-            "--skip-pip",
-            "--log-no-color",
-        ]
-        if setpriv := shutil.which("setpriv"):
-            # Where it is available: Home Assistant ends with us even when we are killed.
-            command = [setpriv, "--pdeathsig", "TERM", *command]
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                # A Ctrl-C in the terminal is for us alone: we stop it in order.
-                start_new_session=True,
-            )
 
     async def _end(self, how: signal.Signals) -> None:
         process = self._process

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+import gc
 from typing import Any
+import warnings
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -289,3 +291,28 @@ async def test_dead_line_is_noticed_without_the_librarys_help(
                 await task
         link.drop()
         link.restore()
+
+
+async def test_refused_connection_leaves_nothing_behind(
+    administrator: Administrator, endpoint: AmqpEndpoint
+) -> None:
+    """What the library makes of a failed attempt is tidied up, on whichever thread."""
+    held: list[BaseException] = []
+    await administrator.limit_connections(0)
+    try:
+        await probe(endpoint)
+    except StreamError as err:
+        # The traceback keeps whatever was made; it goes on another thread.
+        held.append(err)
+    finally:
+        await administrator.limit_connections(None)
+    assert held
+
+    def let_go() -> None:
+        held.clear()
+        gc.collect()
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        await asyncio.to_thread(let_go)
+    assert [str(warning.message) for warning in seen] == []

@@ -9,9 +9,10 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.ev_streams.backup import async_post_backup, async_pre_backup
+from custom_components.ev_streams.batch import Contents
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from custom_components.ev_streams.storage import store_path
-from custom_components.ev_streams.store import Contents, Store
+from custom_components.ev_streams.store import Store
 from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 

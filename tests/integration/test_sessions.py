@@ -32,6 +32,7 @@ async def test_session_is_told_once_and_shown(
     for _ in range(2):
         await account.publish(SERIAL, 223, session_json(start))
         await account.publish(SERIAL, 129, session_json(start, stop, 12.345))
+    await wait_until(lambda: len(events) >= 2, "both events")
     mark = marker(hass, account)
     await mark(38)
     assert [event["event_type"] for event in events] == ["started", "stopped"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 import logging
 from ssl import SSLCertVerificationError, SSLContext, SSLError
-from typing import Any, Final
+from typing import Any, Final, override
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -182,6 +182,21 @@ async def probe(endpoint: AmqpEndpoint) -> None:
             await _close(connection)
 
 
+class _Connection(aio_pika.Connection):
+    """Closed for good where it never came about: the library leaves that to chance.
+
+    It would be closed when the garbage is collected, on whichever thread that happens.
+    """
+
+    @override
+    async def connect(self, timeout: float | None = None) -> None:
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+
 class _Acknowledger:
     """Turns single acknowledgements into as few `multiple` frames as their order allows.
 
@@ -230,6 +245,7 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
             timeout=CONNECT_TIMEOUT,
             client_properties={"connection_name": "EV Streams for Home Assistant"},
             heartbeat=HEARTBEAT,
+            connection_class=_Connection,
         )
     )
     try:
