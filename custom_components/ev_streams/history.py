@@ -225,9 +225,12 @@ class History:
             last_right = None
         meter, base = _placed(pairs, hours[0], last_right)
         rows: list[StatisticData] = []
+        late = {before, *hours}
         for hour in _hours(before, hours[-1]):
             found = meter.at(hour + HOUR)
             if found is None or (hour == before and hour not in present):
+                continue
+            if hour not in late and _grew(present, hour):
                 continue
             shown, counted = found
             row = StatisticData(start=hour, state=shown, sum=base + counted)
@@ -320,6 +323,14 @@ def _agree(
         if abs(have - want) > slack:
             return False
     return True
+
+
+def _grew(present: Mapping[datetime, StatisticsRow], hour: datetime) -> bool:
+    """Whether a row tells of energy: then it was told in time, by readings long gone."""
+    own, previous = present.get(hour), present.get(hour - HOUR)
+    if own is None or previous is None:
+        return False
+    return (own.get("sum") or 0.0) - (previous.get("sum") or 0.0) > SUM_TOLERANCE
 
 
 def _hours(first: datetime, last: datetime) -> Iterator[datetime]:

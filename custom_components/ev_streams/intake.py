@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from .batch import Batch
 from .commit import Committer
@@ -10,6 +11,10 @@ from .derivation import Derivation
 from .ledger import Ledger, Verdict, is_late, with_plausible_time
 from .model import Reading, Session, SessionChange, SessionDocument, Update
 from .series import HOUR
+
+
+# A clock that is wrong by years must not fill the statistics of those years.
+HISTORY_REACH: Final = timedelta(days=60)
 
 
 class Intake:
@@ -157,8 +162,8 @@ class Intake:
         if key not in self._point_keys or not isinstance(value, int | float):
             return
         device_id, measured_at = reading.device_id, reading.measured_at
-        kept_since = self.kept_since.get(device_id)
-        if kept_since is not None and measured_at < kept_since:
+        kept_since = self.kept_since.get(device_id, now - HISTORY_REACH)
+        if measured_at < max(kept_since, now - HISTORY_REACH):
             return
         self._committer.batch.points[device_id, key, measured_at] = float(value)
         # The meter value of a long session's start is old, and tells of no gap.

@@ -1,7 +1,7 @@
 """Past hours that were missed or flat are put right, those that were right are left alone."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from homeassistant.core import HomeAssistant
@@ -34,6 +34,7 @@ from .rows import (
     seed_means,
     seed_sums,
     this_hour,
+    wait_for_rows,
     wait_for_sums,
 )
 
@@ -277,3 +278,54 @@ async def newest_compiled_hour(hass: HomeAssistant) -> datetime:
     until = await compiled_until(hass)
     assert until is not None
     return until - HOUR
+
+
+async def test_hours_between_two_late_ones_keep_what_they_were_told(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """One old reading that comes late does not draw a straight line over right rows."""
+    first = this_hour() - 6 * HOUR
+    energy = entity_id(hass, SERIAL, "energy")
+    # Idle, 6 kWh in the second hour, idle again: as it was told at the time.
+    totals = [40.0, 40.0, 46.0, 46.0, 46.0, 46.0]
+    right = {first + (n - 1) * HOUR: total for n, total in enumerate(totals)}
+    await seed_sums(
+        hass, energy, [(h, REGISTER + t - 40.0, t) for h, t in right.items()]
+    )
+    await account.publish_many(
+        SERIAL,
+        [
+            measurement(first + HOUR / 2, 124, REGISTER),
+            measurement(first + 5 * HOUR - HOUR / 2, 124, REGISTER + 6),
+            measurement(first + 5 * HOUR + HOUR / 2, 124, REGISTER + 7),
+            measurement(first + 6 * HOUR, 124, REGISTER + 8),
+        ],
+    )
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 8)
+    await compile_statistics(hass)
+    await wait_for_sums(hass, energy, {first + 5 * HOUR: 48.0})
+    found = await rows(hass, energy, first - HOUR)
+    for hour, total in list(right.items())[:4]:
+        assert found[hour]["sum"] == total
+
+
+async def test_clock_wrong_by_years_writes_no_history(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """A charger that believes in 1970 leaves no rows there, and none in between."""
+    first = this_hour() - 2 * HOUR
+    await seed_flat(hass, first, 2)
+    beginning = datetime(1970, 1, 2, tzinfo=UTC)
+    await account.publish_many(
+        SERIAL, [measurement(beginning, 120, 3.0), *session_of(first - HOUR)]
+    )
+    await queue_is_empty(administrator, account)
+    await compile_statistics(hass)
+    power = entity_id(hass, SERIAL, "total_power")
+    found = await wait_for_rows(hass, power, beginning - HOUR, [first])
+    assert min(found) >= first - HOUR
