@@ -30,7 +30,7 @@ from .longterm import LongTermStatistics, compiled_until, open_statistics
 from .meter import MeterPoint, energy_curve
 from .model import Point
 from .providers.base import EvStreamsSensorDescription, Provider
-from .series import HOUR, Meter, Pair, hourly_mean
+from .series import HOUR, Meter, Pair, hour_of, hourly_mean
 from .store import Store
 
 _LOGGER = logging.getLogger(__name__)
@@ -223,14 +223,12 @@ class History:
         last_right = present.get(before) or await statistics.newest_before(hours[0])
         if last_right is not None and last_right.get("sum") is None:
             last_right = None
+        pairs = _with_rows(pairs, present)
         meter, base = _placed(pairs, hours[0], last_right)
         rows: list[StatisticData] = []
-        late = {before, *hours}
         for hour in _hours(before, hours[-1]):
             found = meter.at(hour + HOUR)
             if found is None or (hour == before and hour not in present):
-                continue
-            if hour not in late and _grew(present, hour):
                 continue
             shown, counted = found
             row = StatisticData(start=hour, state=shown, sum=base + counted)
@@ -325,12 +323,44 @@ def _agree(
     return True
 
 
-def _grew(present: Mapping[datetime, StatisticsRow], hour: datetime) -> bool:
-    """Whether a row tells of energy: then it was told in time, by readings long gone."""
-    own, previous = present.get(hour), present.get(hour - HOUR)
-    if own is None or previous is None:
-        return False
-    return (own.get("sum") or 0.0) - (previous.get("sum") or 0.0) > SUM_TOLERANCE
+def _with_rows(
+    pairs: list[Pair], present: Mapping[datetime, StatisticsRow]
+) -> list[Pair]:
+    """Add what rows tell of hours without any reading of their own.
+
+    A row that grew was told in time, by readings that are long gone: without it one
+    old reading that comes late would draw a straight line over it. A flat row tells
+    nothing, as it may be that nobody listened. What readings contradict is left out.
+    """
+    if Meter(pairs).has_resets:
+        return pairs
+    known = {hour_of(time) for time, _ in pairs}
+    told: dict[datetime, float] = {}
+    for hour, row in present.items():
+        previous = present.get(hour - HOUR)
+        if hour in known or previous is None or not _grew(previous, row):
+            continue
+        for time, state in (
+            (hour, previous.get("state")),
+            (hour + HOUR, row.get("state")),
+        ):
+            if state is not None and _fits(pairs, time, state):
+                told[time] = state
+    return sorted([*pairs, *told.items()])
+
+
+def _grew(previous: StatisticsRow, row: StatisticsRow) -> bool:
+    return (row.get("sum") or 0.0) - (previous.get("sum") or 0.0) > SUM_TOLERANCE
+
+
+def _fits(pairs: list[Pair], time: datetime, value: float) -> bool:
+    """Whether the meter may have shown the value then: it never falls."""
+    before = [shown for at, shown in pairs if at <= time]
+    after = [shown for at, shown in pairs if at >= time]
+    return (
+        max(before, default=value) <= value + SUM_TOLERANCE
+        and min(after, default=value) >= value - SUM_TOLERANCE
+    )
 
 
 def _hours(first: datetime, last: datetime) -> Iterator[datetime]:

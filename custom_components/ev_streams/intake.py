@@ -10,8 +10,7 @@ from .commit import Committer
 from .derivation import Derivation
 from .ledger import Ledger, Verdict, is_late, with_plausible_time
 from .model import Reading, Session, SessionChange, SessionDocument, Update
-from .series import HOUR
-
+from .series import HOUR, hour_of
 
 # A clock that is wrong by years must not fill the statistics of those years.
 HISTORY_REACH: Final = timedelta(days=60)
@@ -140,7 +139,7 @@ class Intake:
         The readings of past hours were in the old one only: history begins again.
         """
         self.late_hours.clear()
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+        hour = hour_of(datetime.now(UTC)) + HOUR
         self.kept_since = dict.fromkeys(self._ledger.devices(), hour)
         batch = Batch(kept_since=dict(self.kept_since))
         for device_id in self._ledger.devices():
@@ -168,7 +167,7 @@ class Intake:
         self._committer.batch.points[device_id, key, measured_at] = float(value)
         # The meter value of a long session's start is old, and tells of no gap.
         if is_streamed and key in self._history_keys and is_late(measured_at, now):
-            hour = (device_id, measured_at.replace(minute=0, second=0, microsecond=0))
+            hour = (device_id, hour_of(measured_at))
             if hour not in self.late_hours:
                 self.late_hours.add(hour)
                 self._committer.batch.late_hours.add(hour)

@@ -27,8 +27,9 @@ from homeassistant.helpers.recorder import get_instance, session_scope
 from homeassistant.util import dt as dt_util
 from sqlalchemy import func, select
 
+from .series import hour_of
+
 SOURCE = "recorder"
-HOUR = timedelta(hours=1)
 # How far to look back for a sensor's last row, step by step: most have one of just now.
 LOOK_BACK = (timedelta(days=1), timedelta(days=14), timedelta(days=4000))
 
@@ -146,4 +147,4 @@ def _compiled_until(hass: HomeAssistant) -> datetime | None:
     if newest is None:
         return None
     end = newest.replace(tzinfo=dt_util.UTC) + timedelta(minutes=5)
-    return end.replace(minute=0, second=0, microsecond=0)
+    return hour_of(end)

@@ -18,6 +18,11 @@ RESET_BELOW: Final = 0.9
 type Pair = tuple[datetime, float]
 
 
+def hour_of(time: datetime) -> datetime:
+    """Return the top of the hour."""
+    return time.replace(minute=0, second=0, microsecond=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourlyMean:
     """Time-weighted mean, lowest and highest value of one hour."""
