@@ -45,7 +45,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"providers"}),
     frozenset({"ledger", "batch", "store", "tables", "refusals", "notifier"}),
     frozenset({"inventory", "connection", "storage", "commit", "derivation"}),
-    frozenset({"refresh", "intake", "announcer", "longterm"}),
+    frozenset({"refresh", "intake", "announcer", "longterm", "sums"}),
     frozenset({"history"}),
     frozenset({"coordinator", "backfill"}),
     frozenset({"entity", "report"}),

@@ -20,7 +20,6 @@ from homeassistant.components.sensor import SensorStateClass
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED, Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
-from homeassistant.util import dt as dt_util
 
 from .commit import Committer
 from .const import DOMAIN
@@ -30,15 +29,15 @@ from .longterm import LongTermStatistics, compiled_until, open_statistics
 from .meter import MeterPoint, energy_curve
 from .model import Point
 from .providers.base import EvStreamsSensorDescription, Provider
-from .series import HOUR, Meter, Pair, hour_of, hourly_mean
+from .series import HOUR, Meter, Pair, hourly_mean
 from .store import Store
+from .sums import SUM_TOLERANCE, counted_at, placed, with_rows
 
 _LOGGER = logging.getLogger(__name__)
 
 # The recorder tells of its rows a moment before they are committed.
 SETTLE: Final = 2.0
-# What a row may differ from the readings and still count as right.
-SUM_TOLERANCE: Final = 0.001
+# What a mean may differ from the readings, relatively, and still count as right.
 MEAN_TOLERANCE: Final = 0.01
 # An hour is finished once the recorder is that far beyond it and it is still right.
 SEEN_AFTER: Final = timedelta(hours=2)
@@ -223,8 +222,8 @@ class History:
         last_right = present.get(before) or await statistics.newest_before(hours[0])
         if last_right is not None and last_right.get("sum") is None:
             last_right = None
-        pairs = _with_rows(pairs, present)
-        meter, base = _placed(pairs, hours[0], last_right)
+        pairs = with_rows(pairs, present)
+        meter, base = placed(pairs, hours[0], last_right)
         rows: list[StatisticData] = []
         for hour in _hours(before, hours[-1]):
             found = meter.at(hour + HOUR)
@@ -252,7 +251,7 @@ class History:
         if statistics.statistic_id in self._adjusted:
             return False
         for start, row in (await statistics.rows(time, period="5minute")).items():
-            counted = _counted(meter, row, start + timedelta(minutes=5))
+            counted = counted_at(meter, row, start + timedelta(minutes=5))
             if counted is None:
                 continue
             difference = base + counted - (row["sum"] or 0.0)
@@ -273,37 +272,6 @@ class History:
         return not rows
 
 
-def _placed(
-    pairs: list[Pair], begin: datetime, last_right: StatisticsRow | None
-) -> tuple[Meter, float]:
-    """Return the meter, and what its count is to be raised by to fit to the rows before.
-
-    Without any, the sums begin at 0: Home Assistant takes the first sum there is
-    for what flowed in that hour. Rows that follow are raised accordingly.
-    """
-    if last_right is not None:
-        end = dt_util.utc_from_timestamp(last_right["end"])
-        state = last_right.get("state")
-        if state is not None and end < pairs[0][0]:
-            pairs = [(end, state), *pairs]
-        meter = Meter(pairs)
-        counted = _counted(meter, last_right, end)
-        if counted is not None:
-            return meter, (last_right["sum"] or 0.0) - counted
-    meter = Meter(pairs)
-    _, counted = meter.at(begin) or pairs[0]
-    return meter, -counted
-
-
-def _counted(meter: Meter, row: StatisticsRow, end: datetime) -> float | None:
-    """Return what the meter had counted when it showed the row's state."""
-    state, total = row.get("state"), row.get("sum")
-    if state is None or total is None:
-        return None
-    offset = meter.offset_of(state, end, SUM_TOLERANCE)
-    return None if offset is None else state + offset
-
-
 def _agree(
     present: StatisticsRow | None,
     row: StatisticData,
@@ -321,46 +289,6 @@ def _agree(
         if abs(have - want) > slack:
             return False
     return True
-
-
-def _with_rows(
-    pairs: list[Pair], present: Mapping[datetime, StatisticsRow]
-) -> list[Pair]:
-    """Add what rows tell of hours without any reading of their own.
-
-    A row that grew was told in time, by readings that are long gone: without it one
-    old reading that comes late would draw a straight line over it. A flat row tells
-    nothing, as it may be that nobody listened. What readings contradict is left out.
-    """
-    if Meter(pairs).has_resets:
-        return pairs
-    known = {hour_of(time) for time, _ in pairs}
-    told: dict[datetime, float] = {}
-    for hour, row in present.items():
-        previous = present.get(hour - HOUR)
-        if hour in known or previous is None or not _grew(previous, row):
-            continue
-        for time, state in (
-            (hour, previous.get("state")),
-            (hour + HOUR, row.get("state")),
-        ):
-            if state is not None and _fits(pairs, time, state):
-                told[time] = state
-    return sorted([*pairs, *told.items()])
-
-
-def _grew(previous: StatisticsRow, row: StatisticsRow) -> bool:
-    return (row.get("sum") or 0.0) - (previous.get("sum") or 0.0) > SUM_TOLERANCE
-
-
-def _fits(pairs: list[Pair], time: datetime, value: float) -> bool:
-    """Whether the meter may have shown the value then: it never falls."""
-    before = [shown for at, shown in pairs if at <= time]
-    after = [shown for at, shown in pairs if at >= time]
-    return (
-        max(before, default=value) <= value + SUM_TOLERANCE
-        and min(after, default=value) >= value - SUM_TOLERANCE
-    )
 
 
 def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
