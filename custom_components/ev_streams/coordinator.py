@@ -424,12 +424,22 @@ class EvStreamsCoordinator(Receiver):
             self.notifier.notify_device(device_id)
 
     def _take_snapshot(self, updates: list[Update]) -> None:
-        """Fill in what the stream has not told; a session is noted, its event is the stream's.
+        """Fill in what the stream has not told, in order of time: the energy is made of several.
 
-        In order of time, as the energy is made of several of them.
+        A session is noted, its event is the stream's; but for one that no message names.
         """
+        now = dt_util.utcnow()
+        is_replaying = not self.connection.backlog.is_live
         in_order = sorted(updates, key=_happened_at)
-        self._apply(in_order, dt_util.utcnow(), is_streamed=False)
+        changes = self._apply(
+            in_order, now, is_streamed=False, is_replaying=is_replaying
+        )
+        self.announcer.announce(
+            [change for change in changes if change.is_derived],
+            now,
+            is_replaying=is_replaying,
+            done=self.committer.changed,
+        )
 
 
 def _happened_at(update: Update) -> datetime:

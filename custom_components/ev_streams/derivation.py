@@ -29,21 +29,22 @@ class Derivation:
         update: Update,
         verdict: Verdict | None = None,
         *,
-        is_replayed: bool = False,
+        is_streamed: bool = True,
+        is_replaying: bool = False,
     ) -> list[Update]:
         """Return what follows; `verdict` is the ledger's on a reading, None for the others.
 
-        Sessions are concluded from news. While a backlog is replayed everything
-        counts for that: a snapshot may have told the newest values before.
+        Sessions are concluded from news. While a backlog is replayed they are from
+        everything in it, and from nothing else: a snapshot tells how it ended.
         """
         derived: list[Update] = []
         if isinstance(update, Reading) and verdict is not Verdict.DUPLICATE:
             energy = self._energy(update)
             if energy is not None:
                 derived.append(energy)
-        is_news = verdict in {None, Verdict.NEW} or is_replayed
+        is_news = is_streamed if is_replaying else verdict is Verdict.NEW
         create = self._provider.create_concluder
-        if is_news and create is not None:
+        if (is_news or verdict is None) and create is not None:
             device_id = update.device_id
             concluder = self._concluders.get(device_id)
             if concluder is None:

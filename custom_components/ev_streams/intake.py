@@ -78,7 +78,7 @@ class Intake:
             self._committer.batch.readings[slot] = reading
             news.append(reading)
         for derived in self._derivation.take(
-            reading, verdict, is_replayed=is_streamed and is_replaying
+            reading, verdict, is_streamed=is_streamed, is_replaying=is_replaying
         ):
             news += self.take(
                 derived, now, is_streamed=is_streamed, is_replaying=is_replaying
