@@ -12,15 +12,22 @@ from typing import Any
 
 from .dashboard import Device, chargers_of, devices, stream_of
 from .home_assistant import HomeAssistant
+from .past import Session
 from .report import Result
-from .simulation import Session, Simulation
+from .simulation import Simulation
 
 CHECK_SECONDS = 100.0
 SETTLE_TRIES = 50
 ENERGY_TOLERANCE = 0.001  # kWh
 LATENCY_LIMIT = 5.0  # s
 MESSAGE_AGE_LIMIT = 330.0  # s
-HISTORY_KEYS = ("total_power", "session_energy", "charging_session")
+HISTORY_KEYS = (
+    "total_power",
+    "session_energy",
+    "energy",
+    "lifetime_energy",
+    "charging_session",
+)
 
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ (?P<level>[A-Z]+) \(", re.MULTILINE)
 # What mentions the integration, or a library that it alone brings, is its own; a folder
@@ -95,7 +102,10 @@ class Check:
         ]
         rows = []
         if watched:
-            query = f"significant_changes_only=0&filter_entity_id={','.join(watched)}"
+            query = (
+                "significant_changes_only=0&skip_initial_state"
+                f"&filter_entity_id={','.join(watched)}"
+            )
             rows = await self._home_assistant.get(
                 f"history/period/{self._since:%Y-%m-%dT%H:%M:%SZ}?{query}"
             )
@@ -108,7 +118,7 @@ class Check:
             },
             history={states[0]["entity_id"]: states for states in rows},
             sessions=sessions,
-            consumers=await self._simulation.consumers(),
+            consumers=(await self._simulation.queue()).consumers,
             at=datetime.now(UTC),
         )
 
@@ -130,10 +140,10 @@ class Check:
 
     async def _consumers_left(self) -> int:
         for _ in range(SETTLE_TRIES):
-            if not await self._simulation.consumers():
+            if not (await self._simulation.queue()).consumers:
                 return 0
             await asyncio.sleep(0.2)
-        return await self._simulation.consumers()
+        return (await self._simulation.queue()).consumers
 
 
 def judge(evidence: Evidence) -> list[Result]:
@@ -161,6 +171,7 @@ def judge_log(log: str) -> Iterator[Result]:
     for check, found in (
         ("log: blocking calls", [r for r in records if "Detected blocking call" in r]),
         ("log: tracebacks", [r for r in records if _is_traceback(r)]),
+        ("log: errors", [r for r in records if _is_error(r)]),
         (
             "log: warnings of the integration",
             [r for r in records if _is_our_warning(r)],
@@ -178,6 +189,15 @@ def _records(log: str) -> list[str]:
 def _is_traceback(record: str) -> bool:
     return (
         "\nTraceback (most recent call last)" in record
+        and not MISSING_LIBRARY.search(record)
+    )
+
+
+def _is_error(record: str) -> bool:
+    match = RECORD.match(record)
+    return (
+        match is not None
+        and match["level"] in ("ERROR", "CRITICAL")
         and not MISSING_LIBRARY.search(record)
     )
 
@@ -210,13 +230,14 @@ def _judge_charger(evidence: Evidence, charger: Device) -> Iterator[Result]:
         seen=f"{steps} steps up",
         ok=steps >= 3,
     )
+    sessions = {
+        session.session_id: session for session in evidence.sessions[charger.identifier]
+    }
+    yield from _judge_energy(evidence, charger, list(sessions.values()))
 
     events = [
         state["attributes"] for state in evidence.past(charger, "charging_session")
     ]
-    sessions = {
-        session.session_id: session for session in evidence.sessions[charger.identifier]
-    }
     for phase in ("started", "stopped"):
         seen = [str(e["session_id"]) for e in events if e.get("event_type") == phase]
         yield _judge_ids(f"{name}: session {phase}", sessions, seen)
@@ -238,6 +259,39 @@ def _judge_charger(evidence: Evidence, charger: Device) -> Iterator[Result]:
             f"{name}: last session",
             last.energy,
             evidence.state(charger, "charging_session_energy"),
+        )
+
+
+def _judge_energy(
+    evidence: Evidence, charger: Device, sessions: list[Session]
+) -> Iterator[Result]:
+    """See that the energy grows while the register, which is seldom told, does not."""
+    name = charger.name
+    energy = _numbers(evidence.past(charger, "energy"))
+    registers = _numbers(evidence.past(charger, "lifetime_energy"))
+    known = sorted({*registers, *(session.meter_start for session in sessions)})
+    between = max(
+        (sum(low < value < high for value in energy) for low, high in pairwise(known)),
+        default=0,
+    )
+    yield Result(
+        check=f"{name}: energy between two registers",
+        expected="3 steps up or more",
+        seen=f"{between} steps up",
+        ok=between >= 3,
+    )
+    falls = sum(later < earlier for earlier, later in pairwise(energy))
+    yield _equal(
+        f"{name}: energy falls", "never", f"{falls} times" if falls else "never"
+    )
+    for session in sessions:
+        nearest = min(
+            energy, key=lambda value: abs(value - session.meter_stop), default=None
+        )
+        yield _close(
+            f"{name}: energy after session {session.session_id}",
+            session.meter_stop,
+            nearest,
         )
 
 

@@ -1,7 +1,9 @@
 """The demo's dashboard: what a homeowner wants to see of chargers and their stream."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+import time
 from typing import Any
 
 from .home_assistant import HomeAssistant, InstanceError
@@ -10,6 +12,7 @@ DOMAIN = "ev_streams"
 URL_PATH = "ev-streams"
 TITLE = "Charging"
 ICON = "mdi:ev-station"
+LIVE_SECONDS = 60.0
 WIDE = {"grid_options": {"columns": 12}}
 
 type Card = dict[str, Any]
@@ -68,6 +71,16 @@ def chargers_of(found: list[Device]) -> list[Device]:
     return sorted(chargers, key=lambda charger: charger.name)
 
 
+async def wait_live(home_assistant: HomeAssistant) -> None:
+    """Wait until everything that waited in the queue is read."""
+    status = stream_of(await devices(home_assistant)).entities["stream_status"]
+    deadline = time.monotonic() + LIVE_SECONDS
+    while (await home_assistant.get(f"states/{status}"))["state"] != "live":
+        if time.monotonic() > deadline:
+            raise InstanceError(f"the stream was not live within {LIVE_SECONDS:.0f} s")
+        await asyncio.sleep(0.2)
+
+
 async def install(home_assistant: HomeAssistant) -> None:
     """Make the dashboard and let the user arrive there; make the energy preferences.
 
@@ -97,7 +110,7 @@ async def install(home_assistant: HomeAssistant) -> None:
         "energy/save_prefs",
         device_consumption=[
             {
-                "stat_consumption": charger.entities["lifetime_energy"],
+                "stat_consumption": charger.entities["energy"],
                 "stat_rate": charger.entities["total_power"],
                 "name": charger.name,
             }
@@ -107,17 +120,35 @@ async def install(home_assistant: HomeAssistant) -> None:
 
 
 def build(chargers: list[Device], stream: Device) -> dict[str, Any]:
-    """Return the configuration: a section for each charger, one for what happened."""
+    """Return the configuration: the past hours, each charger, and what happened."""
     sections = [_charger_section(charger) for charger in chargers]
     sections.append(_stream_section(chargers, stream))
+    columns = len(sections)
     view = {
         "title": TITLE,
         "type": "sections",
         "icon": ICON,
-        "max_columns": len(sections),
-        "sections": sections,
+        "max_columns": columns,
+        "sections": [_energy_section(chargers, columns), *sections],
     }
     return {"title": TITLE, "views": [view]}
+
+
+def _energy_section(chargers: list[Device], columns: int) -> Card:
+    graph: Card = {
+        "type": "statistics-graph",
+        "entities": [
+            {"entity": charger.entities["energy"], "name": charger.name}
+            for charger in chargers
+        ],
+        "chart_type": "bar",
+        "period": "hour",
+        "stat_types": ["change"],
+        "days_to_show": 1,
+        "grid_options": {"columns": "full", "rows": 4},
+    }
+    cards = [_heading("Energy of each hour", "mdi:lightning-bolt", badge=None), graph]
+    return {"type": "grid", "column_span": columns, "cards": cards}
 
 
 def _charger_section(charger: Device) -> Card:
@@ -125,7 +156,7 @@ def _charger_section(charger: Device) -> Card:
         "charger_op_mode": {"name": "Status", "color": "primary"},
         "total_power": {"name": "Power", "color": "amber"},
         "session_energy": {"name": "This session", "color": "green"},
-        "lifetime_energy": {"name": "In total", "color": "green"},
+        "energy": {"name": "Energy", "color": "green"},
     }
     sessions: dict[str, Card] = {
         "charging_session_start": {"name": "Session start"},
@@ -152,9 +183,10 @@ def _charger_section(charger: Device) -> Card:
 def _stream_section(chargers: list[Device], stream: Device) -> Card:
     health: dict[str, Card] = {
         "stream_status": {"name": "Status", "color": "primary"},
-        "backlog": {"name": "Backlog"},
-        "last_message": {"name": "Last message"},
         "delivery_latency": {"name": "Delivery latency"},
+        "backlog": {"name": "Backlog"},
+        "backlog_done": {"name": "Backlog done"},
+        "last_message": {"name": "Last message", **WIDE},
     }
     newest: Card = {"state_content": ["event_type", "state"], **WIDE}
     events = [charger.entities["charging_session"] for charger in chargers]
@@ -184,7 +216,7 @@ def _power_graph(charger: Device) -> Iterator[Card]:
         yield {
             "type": "history-graph",
             "entities": [{"entity": power, "name": "Power"}],
-            "hours_to_show": 0.5,
+            "hours_to_show": 0.25,
             "min_y_axis": 0,
             "fit_y_data": True,
             **WIDE,

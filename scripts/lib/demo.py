@@ -14,7 +14,7 @@ import tempfile
 
 import certifi
 
-from . import check, dashboard, screenshots
+from . import check, dashboard, outage, past, screenshots
 from .configuration import CHECKOUT
 from .home_assistant import (
     RESTART_EXIT_CODE,
@@ -27,18 +27,20 @@ from .report import print_results, print_tail, say, tell
 from .simulation import Simulation, SimulationError
 
 DIRECTORY = CHECKOUT / ".demo"
+HOURS = (past.PAST.lead + past.AWAY) / past.HOUR
 PORT = 8123
 EPILOGUE = """\
 
   Home Assistant   http://localhost:{port}
   user, password   {username}, {password}
 
-  Look at          "Charging", where you arrive: two chargers whose cars come, charge
-                   and leave, and how the stream that tells of it fares.
+  Look at          "Charging", where you arrive: what two chargers did while Home
+                   Assistant was not there, how their cars come, charge and leave
+                   now, and how the stream that tells of it fares.
+                   Energy: the chargers as individual devices, each past hour with
+                   the energy that flowed in it.
                    Settings > Devices & services > EV Streams: every entity; those
                    that few need are disabled and can be enabled there.
-                   Energy: the chargers as individual devices; it fills after the
-                   first full hour.
   A session        lasts about 5 minutes; the first cars arrive at once.
   Simulated cloud  {cloud} (user {cloud_username}, password {cloud_password}):
                    with it you can try "Add integration" yourself, API address
@@ -105,18 +107,29 @@ class Demo:
             directory / "home_assistant", port=port, ca_file=self._bundle
         )
 
-    async def start(self, stack: contextlib.AsyncExitStack) -> str:
-        """Start everything on the stack and return the configuration entry's id."""
+    async def start(self, stack: contextlib.AsyncExitStack, *, was_away: bool) -> str:
+        """Start everything on the stack and return the configuration entry's id.
+
+        Home Assistant finds what it missed of the past in the queue if it `was_away`.
+        """
         say("Starting RabbitMQ and the simulated Easee cloud")
         await stack.enter_async_context(self.simulation)
         # The private broker's certificate is verified as any vendor's is.
         self._bundle.write_text(
             Path(certifi.where()).read_text() + self.simulation.ca_file.read_text()
         )
+        waiting = 0
+        if was_away and self.simulation.past:
+            await self.simulation.report_before_outage()
+            await self.simulation.report_outage()
+            waiting = (await self.simulation.queue()).ready
+            say(f"{waiting} messages of the past {HOURS:.0f} hours wait in the queue")
         say("Starting Home Assistant")
         await stack.enter_async_context(self.home_assistant)
         entry_id = await self._entry()
-        self.simulation.play()
+        if waiting:
+            await dashboard.wait_live(self.home_assistant)
+            say("All of them are read; the hours in which energy flowed are known")
         return entry_id
 
     async def _entry(self) -> str:
@@ -170,8 +183,11 @@ async def show(demo: Demo) -> int:
 
 async def verify(demo: Demo, entry_id: str) -> int:
     """Check that everything arrives, print the summary and return 0 or 1."""
+    say("Playing a power cut, with messages of the past hours")
+    results = await outage.Outage(demo.home_assistant, demo.simulation).run()
     say("Watching two charging sessions (about a minute)")
-    results = await check.Check(demo.home_assistant, demo.simulation, entry_id).run()
+    demo.simulation.play()
+    results += await check.Check(demo.home_assistant, demo.simulation, entry_id).run()
     print_results(results)
     ok = all(result.ok for result in results)
     if not ok:
@@ -192,9 +208,10 @@ async def run(options: Options) -> int:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.callback(say, "Stopped")
-                entry_id = await demo.start(stack)
+                entry_id = await demo.start(stack, was_away=not options.check)
                 if options.check:
                     return await verify(demo, entry_id)
+                demo.simulation.play()
                 if options.screenshots:
                     return await screenshots.take(
                         demo.home_assistant, demo.simulation, options.screenshots

@@ -18,8 +18,9 @@ from .simulation import Simulation
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1440
-DASHBOARD_HEIGHT = 800
+DASHBOARD_HEIGHT = 1160
 DEVICE_HEIGHT = 1200
+ENERGY: ViewportSize = {"width": 640, "height": 960}
 DIALOG: ViewportSize = {"width": 1000, "height": 760}
 CHARTS_SECONDS = 4.0
 CHARGING_SECONDS = 30.0
@@ -43,6 +44,8 @@ async def take(
         async with browser_page(home_assistant) as page:
             await page.set_viewport_size({"width": WIDTH, "height": DASHBOARD_HEIGHT})
             await _page(page, f"/{dashboard.URL_PATH}", directory / "dashboard.png")
+            await page.set_viewport_size(ENERGY)
+            await _page(page, "/energy", directory / "energy.png")
             await page.set_viewport_size({"width": WIDTH, "height": DEVICE_HEIGHT})
             for name, device in (("charger", chargers[0]), ("stream", stream)):
                 path = f"{devices}/{device.device_id}"
@@ -101,7 +104,8 @@ async def browser_page(home_assistant: HomeAssistant) -> AsyncIterator[Page]:
 async def _page(page: Page, path: str, picture: Path) -> None:
     await page.goto(path)
     await page.locator("home-assistant-main").wait_for(state="attached")
-    await page.locator("hui-root, ha-config-device-page").first.wait_for()
+    panel = page.locator("hui-root, ha-config-device-page, ha-panel-energy")
+    await panel.first.wait_for()
     await asyncio.sleep(CHARTS_SECONDS)
     await page.screenshot(path=picture)
     say(f"Took {picture}")

@@ -1,36 +1,53 @@
 """The other side of the demo: a private RabbitMQ, a simulated Easee cloud, its cars."""
 
 import asyncio
+from collections.abc import Mapping
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 import json
 from pathlib import Path
 import shutil
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
-from simulator.easee import PLANS, EaseeAccount, EaseeCloud, ObservationId, play
-from simulator.rabbitmq import Administrator, BrokerError, RabbitMQ
+from simulator.easee import (
+    PLANS,
+    Backlog,
+    EaseeAccount,
+    EaseeCloud,
+    Measurement,
+    ObservationId,
+    play,
+)
+from simulator.easee.backlog import add_chargers
+from simulator.rabbitmq import Administrator, BrokerError, QueueState, RabbitMQ
+
+from . import past
+from .past import Session
 
 OPERATOR_ID = 4711
+SLICE = timedelta(minutes=5)
+UPLOAD = timedelta(seconds=1)
 
 
 class SimulationError(Exception):
     """The simulated side could not start, or broke."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Session:
-    """A session as its charger published it at its end; energy in kWh."""
+class Meter(TypedDict):
+    """Where a charger's meter (kWh) and its session numbers are."""
 
-    session_id: str
-    energy: float
+    lifetime_energy: float
+    last_session_id: int
 
 
 class Simulation:
     """An Easee account with two chargers, on a private broker, in one directory.
 
-    The broker starts empty. Meters, session numbers and the cloud's address continue
-    where the last run in the same directory left off.
+    The broker starts empty. In a new directory the chargers have a past that nobody
+    has heard of yet. Otherwise meters, session numbers and the cloud's address
+    continue where the last run left off.
     """
 
     username = "demo@example.com"
@@ -40,12 +57,18 @@ class Simulation:
         self._state_file = directory / "state.json"
         self._broker = RabbitMQ(directory / "rabbitmq")
         self._plan = PLANS[plan]
+        self._past: Backlog | None = None
         self._sessions: dict[str, list[Session]] = {}
         self._stack = contextlib.AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
         self._account: EaseeAccount
         self._administrator: Administrator
         self._cloud: EaseeCloud
+
+    @property
+    def past(self) -> Backlog | None:
+        """What happened before the first run in the directory, None in a later one."""
+        return self._past
 
     @property
     def url(self) -> str:
@@ -71,6 +94,35 @@ class Simulation:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
+    async def report_before_outage(self, *, pause: float = 0.0) -> None:
+        """Publish the beginning of the past, with so many seconds after five minutes."""
+        assert self._past is not None
+        reports = sorted(
+            (measurement.time, serial, number)
+            for serial, measurements in self._past.before.items()
+            for number, measurement in enumerate(measurements)
+        )
+        begin = reports[0][0]
+        for _, slice_ in groupby(reports, lambda report: (report[0] - begin) // SLICE):
+            by_serial: dict[str, list[Measurement]] = {}
+            for _, serial, number in slice_:
+                measurement = self._past.before[serial][number]
+                by_serial.setdefault(serial, []).append(measurement)
+            for serial, measurements in by_serial.items():
+                await self._account.publish_many(serial, measurements, delay=UPLOAD)
+            await asyncio.sleep(pause)
+
+    async def report_outage(self) -> None:
+        """Publish the rest of the past; the cars that come later go on from there."""
+        assert self._past is not None
+        await self._administrator.publish_many(
+            self._account.exchange, past.queue_of(self._past)
+        )
+        self._past.remember(self._account)
+        self._continue(
+            {plan.serial: self._meter(plan.serial) for plan in self._plan.chargers}
+        )
+
     def play(self) -> None:
         """Let the cars come, in the background."""
         self._task = asyncio.create_task(play(self._account, plan=self._plan))
@@ -88,20 +140,17 @@ class Simulation:
         for plan in self._plan.chargers:
             found = self._sessions.setdefault(plan.serial, [])
             known = {session.session_id for session in found}
-            document = self._last_session(plan.serial)
+            last = past.session_of(self._last_session(plan.serial))
             if (
-                document["Id"] > plan.last_session_id
-                and str(document["Id"]) not in known
+                int(last.session_id) > plan.last_session_id
+                and last.session_id not in known
             ):
-                session = Session(
-                    session_id=str(document["Id"]), energy=document["EnergyKwh"]
-                )
-                found.append(session)
+                found.append(last)
         return {serial: list(found) for serial, found in self._sessions.items()}
 
-    async def consumers(self) -> int:
-        """The number of consumers that the account's queue has now."""
-        return (await self._administrator.queue_state(self._account.queue)).consumers
+    async def queue(self) -> QueueState:
+        """What the account's queue holds now, and how many consume it."""
+        return await self._administrator.queue_state(self._account.queue)
 
     async def _start(self) -> None:
         state = self._load()
@@ -121,7 +170,12 @@ class Simulation:
         self._account = await self._cloud.add_account(
             self.username, self.password, operator_id=OPERATOR_ID
         )
-        self._plan.add_chargers(self._account)
+        if state:
+            self._plan.add_chargers(self._account)
+        else:
+            end = datetime.now(UTC) - past.ARRIVED_AFTER
+            self._past = past.until(end)
+            add_chargers(self._account, past.PAST, end - past.AWAY)
         self._stack.push_async_callback(self._end)
 
     async def _start_broker(self) -> None:
@@ -145,12 +199,20 @@ class Simulation:
         if not self._state_file.exists():
             return {}
         state: dict[str, Any] = json.loads(self._state_file.read_text())
+        self._continue(state["chargers"])
+        return state
+
+    def _continue(self, meters: Mapping[str, Meter]) -> None:
+        """Let the cars that come find the chargers as they were left."""
         chargers = [
-            replace(plan, **state["chargers"][plan.serial])
+            replace(
+                plan,
+                lifetime_energy=meters[plan.serial]["lifetime_energy"],
+                last_session_id=meters[plan.serial]["last_session_id"],
+            )
             for plan in self._plan.chargers
         ]
         self._plan = replace(self._plan, chargers=tuple(chargers))
-        return state
 
     def _save(self) -> None:
         port = int(self._cloud.url.rpartition(":")[2])
@@ -159,25 +221,22 @@ class Simulation:
         }
         self._state_file.write_text(json.dumps({"port": port, "chargers": chargers}))
 
-    def _meter(self, serial: str) -> dict[str, float]:
+    def _meter(self, serial: str) -> Meter:
         """What the charger goes on with; a session that is cut off keeps its number."""
         held = self._account.chargers[serial].observations
-        last = self._last_session(serial)
+        last = json.loads(self._last_session(serial))
         begun = json.loads(str(held[ObservationId.CHARGING_SESSION_START][1]))
         if begun["Id"] == last["Id"]:
             return {
                 "lifetime_energy": last["MeterValueStop"],
                 "last_session_id": last["Id"],
             }
-        charged = held[ObservationId.SESSION_ENERGY][1]
+        charged = float(held[ObservationId.SESSION_ENERGY][1])
         return {
             "lifetime_energy": begun["MeterValue"] + charged,
             "last_session_id": begun["Id"] + 1,
         }
 
-    def _last_session(self, serial: str) -> dict[str, Any]:
-        text = self._account.chargers[serial].observations[
-            ObservationId.CHARGING_SESSION
-        ][1]
-        session: dict[str, Any] = json.loads(str(text))
-        return session
+    def _last_session(self, serial: str) -> str:
+        held = self._account.chargers[serial].observations
+        return str(held[ObservationId.CHARGING_SESSION][1])
