@@ -1,9 +1,12 @@
 """What the tests of the store put into it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import subprocess
+
+import pytest
 
 from custom_components.ev_streams.batch import Batch, Contents
 from custom_components.ev_streams.model import (
@@ -15,6 +18,8 @@ from custom_components.ev_streams.model import (
     Value,
 )
 from custom_components.ev_streams.store import Store
+
+from .conftest import REQUIRE_ALL
 
 CHARGER = "EH123456"
 OTHER = "EH654321"
@@ -111,7 +116,7 @@ def numbered(number: int, count: int = POINTS_A_COMMIT) -> Batch:
     batch = batch_of(
         reading(number), session(str(number), NOW + number * HOUR), *points
     )
-    batch.announced.add((CHARGER, str(number), STARTED))
+    batch.announced[CHARGER, str(number), STARTED] = None
     return batch
 
 
@@ -126,3 +131,20 @@ async def whole_numbers(path: Path, count: int = POINTS_A_COMMIT) -> int:
     assert {each.session_id for each in contents.sessions} == set(map(str, numbers))
     assert len(contents.announced) == last
     return last
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a real file system of 1 MiB on a new folder; skip where none may be."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as err:
+        if REQUIRE_ALL:
+            raise
+        pytest.skip(f"no file system can be mounted: {err}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -14,7 +14,14 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.ev_streams.batch import Batch, Contents
-from custom_components.ev_streams.model import Point, Session, SessionPhase, Value
+from custom_components.ev_streams.ledger import Ledger
+from custom_components.ev_streams.model import (
+    Point,
+    Session,
+    SessionChange,
+    SessionPhase,
+    Value,
+)
 from custom_components.ev_streams.store import remove_files
 
 from .store_helpers import (
@@ -86,10 +93,10 @@ async def test_everything_is_there_after_a_restart(path: Path) -> None:
     ]
     points = [point(NOW, 7.4), point(NOW + HOUR, 3.7), point(NOW, 21.0, key="energy")]
     batch = batch_of(*readings, *sessions, *documents, *points)
-    batch.announced = {(CHARGER, "42", STARTED)}
+    batch.announced = {(CHARGER, "42", STARTED): None}
     batch.late_hours = {(CHARGER, NOW - HOUR), (OTHER, NOW - HOUR)}
     contents = await contents_after(
-        path, [batch, Batch(announced={(CHARGER, "42", STOPPED)})]
+        path, [batch, Batch(announced={(CHARGER, "42", STOPPED): None})]
     )
     assert contents == Contents(
         readings=readings,
@@ -180,7 +187,7 @@ async def test_what_is_told_again_replaces_what_was_told(path: Path) -> None:
 
 async def test_a_forgotten_session_is_gone_and_stays_announced(path: Path) -> None:
     first = batch_of(session("1"), session("2"), session("1", device_id=OTHER))
-    first.announced = {(CHARGER, "1", STARTED)}
+    first.announced = {(CHARGER, "1", STARTED): None}
     second = Batch(forgotten_sessions={(CHARGER, "1"), (CHARGER, "never known")})
     contents = await contents_after(path, [first, second])
     assert contents.sessions == [session("2"), session("1", device_id=OTHER)]
@@ -193,7 +200,7 @@ HOURS = st.integers(0, 3).map(lambda hours: NOW + hours * HOUR)
 BATCHES = st.builds(
     lambda things, announced, late, forgotten: replace(
         batch_of(*things),
-        announced=announced,
+        announced=dict.fromkeys(announced),
         late_hours=late,
         forgotten_sessions=forgotten,
     ),
@@ -204,7 +211,7 @@ BATCHES = st.builds(
         | st.builds(point, HOURS, st.floats(0, 1), device_id=DEVICES),
         max_size=6,
     ),
-    st.sets(st.tuples(DEVICES, IDS, st.sampled_from(SessionPhase)), max_size=2),
+    st.lists(st.tuples(DEVICES, IDS, st.sampled_from(SessionPhase)), max_size=2),
     st.sets(st.tuples(DEVICES, HOURS), max_size=2),
     st.sets(st.tuples(DEVICES, IDS), max_size=3),
 )
@@ -216,8 +223,7 @@ async def _all_after(path: Path, batches: list[Batch]) -> list[object]:
         return [
             contents.readings,
             contents.sessions,
-            # A set has no order, so neither has what one commit announced.
-            set(contents.announced),
+            contents.announced,
             contents.late_hours,
             *[await store.documents(each, None, None) for each in (CHARGER, OTHER)],
             *[await points_of(store, each) for each in (CHARGER, OTHER)],
@@ -255,7 +261,7 @@ def test_a_batch_tells_whether_it_holds_anything() -> None:
         batch_of(session("1")),
         batch_of(document("text")),
         batch_of(point(NOW)),
-        Batch(announced={(CHARGER, "1", STARTED)}),
+        Batch(announced={(CHARGER, "1", STARTED): None}),
         Batch(late_hours={(CHARGER, NOW)}),
         Batch(forgotten_sessions={(CHARGER, "1")}),
     ):
@@ -280,16 +286,36 @@ async def test_the_newest_500_sessions_of_a_device_are_kept(path: Path) -> None:
     assert len(contents.sessions) == 501
 
 
-async def test_the_newest_2000_announcements_of_a_device_are_kept(path: Path) -> None:
+def announcing(*told: tuple[str, str, SessionPhase]) -> Batch:
+    return Batch(announced=dict.fromkeys(told))
+
+
+async def test_announcements_of_the_newest_2000_sessions_of_a_device_are_kept(
+    path: Path,
+) -> None:
+    """As many as are remembered until a restart, whole, and in the order they were told."""
     other = (OTHER, "1", STARTED)
-    first = Batch(announced={other, (CHARGER, "first", STARTED)})
-    second = Batch(announced={(CHARGER, "second", STARTED)})
-    many = {(CHARGER, str(number), STOPPED) for number in range(1999)}
-    # Told again: that makes it no newer.
-    again = Batch(announced={(CHARGER, "first", STARTED)})
-    contents = await contents_after(path, [first, second, again, Batch(announced=many)])
-    assert contents.announced[:2] == [other, (CHARGER, "second", STARTED)]
-    assert set(contents.announced[2:]) == many
+    many = [
+        (CHARGER, str(number), phase)
+        for number in range(2001)
+        for phase in (STARTED, STOPPED)
+    ]
+    # Told again, or told of its end: that makes a session no newer.
+    contents = await contents_after(
+        path,
+        [
+            announcing(other, (CHARGER, "first", STARTED)),
+            announcing(*many[:2000]),
+            announcing((CHARGER, "first", STARTED), (CHARGER, "first", STOPPED)),
+            announcing(*many[2000:]),
+        ],
+    )
+    assert contents.announced == [other, *many[2:]]
+    ledger = Ledger()
+    ledger.restore([], [], contents.announced)
+    for device_id, session_id, phase in [other, *many]:
+        change = SessionChange(device_id=device_id, session_id=session_id, phase=phase)
+        assert ledger.is_announced(change) is (session_id != "0")
 
 
 async def test_the_newest_500_documents_of_a_device_are_kept(path: Path) -> None:
@@ -350,7 +376,7 @@ async def test_of_a_forgotten_device_nothing_is_left(path: Path) -> None:
                 point(NOW, device_id=device_id),
             )
         )
-        batch.announced.add((device_id, "1", STARTED))
+        batch.announced[device_id, "1", STARTED] = None
         batch.late_hours.add((device_id, NOW))
     async with opened(path) as (store, _):
         await store.commit(batch)

@@ -1,5 +1,6 @@
 """A damaged file is known as one, whatever befell it, and gives way to a new one."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 import random
@@ -23,6 +24,7 @@ from .store_helpers import (
     numbered,
     opened,
     points_of,
+    session,
     whole_numbers,
 )
 
@@ -149,12 +151,53 @@ async def test_what_is_unreadable_is_not_quoted(path: Path) -> None:
     assert "04A1B2" not in f"{caught.value} {caught.value.__cause__}"
 
 
+FINDERS: dict[str, Callable[[Store], Awaitable[object]]] = {
+    "documents": lambda store: store.documents(CHARGER, None, None),
+    "points": lambda store: store.points(CHARGER, NOW),
+    "prune": lambda store: store.prune(NOW),
+    "forget_hours": lambda store: store.forget_hours([(CHARGER, NOW)]),
+}
+
+
+@pytest.mark.parametrize("finder", FINDERS)
+async def test_damage_is_remembered_whoever_found_it(path: Path, finder: str) -> None:
+    """What would still be written to the file would be lost with it."""
+    async with opened(path) as (store, _):
+        await store.commit(numbered(1))
+        with closing(sqlite3.connect(path, autocommit=True)) as other:
+            for table in ("documents", "points", "late_hours"):
+                other.execute(f"DROP TABLE {table}")
+        # No table that this needs is missing, so it would succeed.
+        await store.commit(batch_of(session("1")))
+        with pytest.raises(StoreDamagedError):
+            await FINDERS[finder](store)
+        assert store.is_damaged
+        with pytest.raises(StoreDamagedError):
+            await store.commit(batch_of(session("1")))
+        await store.set_aside()
+        await store.open()
+        await store.commit(numbered(1))
+    assert await whole_numbers(path) == 1
+
+
+async def test_setting_aside_no_file_drops_none(path: Path) -> None:
+    """As for a caller who was cancelled and tries again."""
+    async with opened(path) as (store, _):
+        await store.set_aside()
+        await store.open()
+        await store.set_aside()
+        kept = damaged_files(path)
+        await store.set_aside()
+        assert damaged_files(path) == kept
+
+
 def damaged_files(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}.damaged-*"))
 
 
 async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path: Path) -> None:
-    for content in (noise(20_000), noise(30_000)):
+    contents = [noise(size) for size in (20_000, 30_000, 40_000, 50_000)]
+    for number, content in enumerate(contents):
         path.write_bytes(content)
         store = Store(path)
         with pytest.raises(StoreDamagedError):
@@ -164,9 +207,9 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path: Path) -> No
         await store.commit(numbered(1))
         await store.close()
         assert await whole_numbers(path) == 1
-        # Only the newest is kept, as it was.
-        (kept,) = damaged_files(path)
-        assert kept.read_bytes() == content
+        # The first and the newest are kept, as they were.
+        kept = [file.read_bytes() for file in damaged_files(path)]
+        assert kept == [contents[0], content][: number + 1]
     remove_files(path)
     assert list(path.parent.iterdir()) == []
 

@@ -16,7 +16,15 @@ import pytest
 from custom_components.ev_streams import store as store_module
 from custom_components.ev_streams.store import Store, StoreError, StoreUnavailableError
 
-from .store_helpers import CHARGER, NOW, numbered, opened, points_of, whole_numbers
+from .store_helpers import (
+    CHARGER,
+    NOW,
+    numbered,
+    opened,
+    points_of,
+    small_disk,
+    whole_numbers,
+)
 
 ROOT = Path(__file__).parent.parent
 REQUIRE_ALL = os.environ.get("EV_STREAMS_REQUIRE_ALL") == "1"
@@ -100,28 +108,10 @@ async def test_a_batch_that_cannot_be_written_leaves_no_trace(path: Path) -> Non
     assert await whole_numbers(path) == 1
 
 
-@contextmanager
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 1 MiB; skips where none may be mounted."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as err:
-        if REQUIRE_ALL:
-            raise
-        pytest.skip(f"no file system can be mounted: {err}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 async def test_a_full_disk_keeps_what_was_committed_and_recovers(
     tmp_path: Path,
 ) -> None:
-    with small_disk(tmp_path) as folder:
+    with small_disk(tmp_path / "disk") as folder:
         path, filler = folder / "account.sqlite3", folder / "filler"
         filler.write_bytes(bytes(600 * 1024))
         async with opened(path) as (store, _):
@@ -143,7 +133,7 @@ async def test_a_full_disk_keeps_what_was_committed_and_recovers(
 
 
 async def test_on_a_full_disk_a_store_can_be_opened_later(tmp_path: Path) -> None:
-    with small_disk(tmp_path) as folder:
+    with small_disk(tmp_path / "disk") as folder:
         filler = folder / "filler"
         with suppress(OSError):
             filler.write_bytes(bytes(2 * 1024 * 1024))
@@ -160,7 +150,7 @@ async def test_on_a_full_disk_a_store_can_be_opened_later(tmp_path: Path) -> Non
 
 
 async def test_a_disk_that_may_not_be_written_is_no_damage(tmp_path: Path) -> None:
-    with small_disk(tmp_path) as folder:
+    with small_disk(tmp_path / "disk") as folder:
         path = folder / "account.sqlite3"
         async with opened(path) as (store, _):
             await store.commit(numbered(1))
@@ -197,6 +187,50 @@ async def test_a_failed_write_is_no_damage(path: Path) -> None:
         for number in (2, 3):
             await store.commit(numbered(number))
     assert await whole_numbers(path) == 3
+
+
+# SQLite lets the limit be lowered only, and it holds for a whole process.
+SHORT_OF_MEMORY = """
+import asyncio
+from pathlib import Path
+import sys
+
+from custom_components.ev_streams.store import Store, StoreUnavailableError
+from tests.store_helpers import numbered
+
+async def main():
+    store = Store(Path(sys.argv[1]))
+    await store.open()
+    await store.commit(numbered(1))
+    await store._run(
+        lambda: store._connection.execute("PRAGMA hard_heap_limit = 400000").fetchone()
+    )
+    try:
+        await store.commit(numbered(2, 20_000))
+    except StoreUnavailableError:
+        print(store.is_damaged)
+    await store.commit(numbered(2, 10))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_too_little_memory_is_no_damage(path: Path) -> None:
+    """Nothing is written by half, and a smaller transaction still can be."""
+    child = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(path)],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout == "False\n"
+    with closing(sqlite3.connect(path)) as file:
+        (count,) = file.execute(
+            "SELECT COUNT(*) FROM points WHERE value = 2"
+        ).fetchone()
+    assert count == 10
 
 
 async def test_a_file_that_somebody_else_locks_is_no_damage(

@@ -12,14 +12,15 @@ class Batch:
 
     `readings` are the newest by (device, key), `sessions` by (device, session id),
     `points` values by (device, key, measured_at). `announced` names the phases
-    whose event has fired, `late_hours` the tops of the hours that wait for import.
-    `kept_since` tells by device before when points are missing. A session that is
-    both forgotten and written is written.
+    whose event has fired, in that order, `late_hours` the tops of the hours that
+    wait for import.
+    `kept_since` tells by device before when points are missing, which never moves
+    back. A session that is both forgotten and written is written.
     """
 
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
-    announced: set[tuple[str, str, SessionPhase]] = field(default_factory=set)
+    announced: dict[tuple[str, str, SessionPhase], None] = field(default_factory=dict)
     documents: list[SessionDocument] = field(default_factory=list)
     points: dict[tuple[str, str, datetime], float] = field(default_factory=dict)
     late_hours: set[tuple[str, datetime]] = field(default_factory=set)
@@ -52,9 +53,25 @@ class Batch:
         self.documents += newer.documents
         self.points |= newer.points
         self.late_hours |= newer.late_hours
-        self.kept_since |= newer.kept_since
+        for device_id, time in newer.kept_since.items():
+            self.kept_since[device_id] = max(time, self.kept_since.get(device_id, time))
         self.forgotten_sessions |= newer.forgotten_sessions
         self.forgotten_sessions -= newer.sessions.keys()
+
+    def forget(self, device_id: str) -> None:
+        """Drop all that concerns a device."""
+        self.readings = _without(device_id, self.readings)
+        self.sessions = _without(device_id, self.sessions)
+        self.announced = _without(device_id, self.announced)
+        self.documents = [
+            each for each in self.documents if each.device_id != device_id
+        ]
+        self.points = _without(device_id, self.points)
+        self.late_hours = {each for each in self.late_hours if each[0] != device_id}
+        self.kept_since.pop(device_id, None)
+        self.forgotten_sessions = {
+            each for each in self.forgotten_sessions if each[0] != device_id
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +86,9 @@ class Contents:
     announced: list[tuple[str, str, SessionPhase]]
     late_hours: set[tuple[str, datetime]]
     kept_since: dict[str, datetime]
+
+
+def _without[K: tuple[object, ...], V](
+    device_id: str, things: dict[K, V]
+) -> dict[K, V]:
+    return {slot: each for slot, each in things.items() if slot[0] != device_id}

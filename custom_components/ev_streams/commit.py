@@ -12,7 +12,7 @@ import logging
 from typing import Final
 
 from .batch import Batch
-from .store import Store, StoreDamagedError, StoreError
+from .store import Store, StoreDamagedError, StoreError, StoreUnavailableError
 from .stream.delivery import PREFETCH
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ class Committer:
     """Gathers what changed together with the deliveries that told it.
 
     `everything` returns all that is held, to write a new file after the old one
-    turned out to be damaged. `on_trouble` hears of a store that cannot be
-    written, and hears None when it can be again. Until then nothing is
-    acknowledged: the sender keeps it.
+    turned out to be damaged; no past hour waits for import then. `on_trouble`
+    hears of a store that cannot be written, and hears None when it can be again.
+    Until then nothing is acknowledged: the sender keeps it.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class Committer:
         self._everything = everything
         self._on_trouble = on_trouble
         self._deliveries: list[Acknowledge] = []
+        self._whole: Batch | None = None
+        self._unexpected: set[type[Exception]] = set()
         self._pending = asyncio.Event()
         self._due = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -88,12 +90,19 @@ class Committer:
             batch, self.batch = self.batch, Batch()
             deliveries, self._deliveries = self._deliveries, []
             try:
-                if batch:
+                if batch or self._whole is not None or self._store.is_damaged:
                     await self._commit(batch)
             except StoreError as err:
                 self._keep(batch, deliveries)
                 _LOGGER.debug("Nothing can be committed: %s", err)
                 self._on_trouble(err)
+                return False
+            except Exception as err:
+                self._keep(batch, deliveries)
+                if type(err) not in self._unexpected:
+                    self._unexpected.add(type(err))
+                    _LOGGER.exception("Nothing can be committed")
+                self._on_trouble(StoreUnavailableError(type(err).__name__))
                 return False
             except BaseException:
                 self._keep(batch, deliveries)
@@ -102,19 +111,46 @@ class Committer:
                 acknowledge()
             return True
 
+    async def forget_device(self, device_id: str) -> None:
+        """Take a device out of the file and of what is pending.
+
+        Raises StoreError, and has forgotten nothing then.
+        """
+        async with self._committing:
+            await self._store.forget_device(device_id)
+            self.batch.forget(device_id)
+            if self._whole is not None:
+                self._whole.forget(device_id)
+
     async def _commit(self, batch: Batch) -> None:
-        try:
-            await self._store.commit(batch)
-        except StoreDamagedError as err:
-            self._on_trouble(err)
-            await self._store.set_aside()
-            await self._store.open()
-            whole = self._everything()
-            whole.merge(batch)
-            await self._store.commit(whole)
-        else:
-            self._on_trouble(None)
+        if self._whole is None:
+            try:
+                await self._store.commit(batch)
+            except StoreDamagedError as err:
+                self._on_trouble(err)
+                self._begin_anew(batch)
+        if self._whole is not None:
+            await self._write_anew(self._whole, batch)
+            self._whole = None
+        self._on_trouble(None)
         self.commits += 1
+
+    def _begin_anew(self, batch: Batch) -> None:
+        """Take down all that is held; what comes from now on is pending beside it."""
+        self._whole = self._everything()
+        # The readings of these hours were in the damaged file.
+        batch.late_hours.clear()
+        self.batch.late_hours.clear()
+
+    async def _write_anew(self, whole: Batch, batch: Batch) -> None:
+        """Write everything to a new file; whichever step failed is tried again."""
+        if self._store.is_damaged:
+            await self._store.set_aside()
+        await self._store.open()
+        both = Batch()
+        both.merge(whole)
+        both.merge(batch)
+        await self._store.commit(both)
 
     def _keep(self, batch: Batch, deliveries: list[Acknowledge]) -> None:
         """Put back what could not be committed, before what came in the meantime."""

@@ -15,17 +15,17 @@ from typing import Any, Final
 
 from . import tables
 from .batch import Batch, Contents
+from .ledger import ANNOUNCED_PER_DEVICE, SESSIONS_PER_DEVICE
 from .model import Point, SessionDocument
 from .tables import Row, optional_stamp_of, stamp_of, transaction
 
-SESSIONS_PER_DEVICE: Final = 500
-ANNOUNCED_PER_DEVICE: Final = 2000
 DOCUMENTS_PER_DEVICE: Final = 500
 # An hour that waits for its import is interpolated from readings before it.
 LATE_HOUR_MARGIN: Final = timedelta(hours=2)
 # Nobody else should use the file; somebody who looks into it is waited for.
 BUSY_TIMEOUT = 5.0
 CHECKPOINT_PAGES: Final = 1000
+SET_ASIDE: Final = ".damaged-"
 
 WORTH_ANOTHER_TRY: Final = frozenset(
     {
@@ -65,6 +65,9 @@ class StoreTooNewError(StoreError):
 class Store:
     """One file. Every method but `close` raises StoreDamagedError or StoreUnavailableError.
 
+    A mistake of the caller, as a value that is of no use to SQLite, stays what it
+    is in Python and leaves no trace in the file. Once damage was found, be it by
+    reading, everything raises StoreDamagedError until the file is set aside.
     Cancelling a caller leaves nothing half done: what has begun is finished, what
     still waits for its turn is dropped.
     """
@@ -73,15 +76,25 @@ class Store:
         """Name the file; nothing is touched before `open`."""
         self._path = path
         self._held: sqlite3.Connection | None = None
+        self._damage: str | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ev_streams store")
         self._closing: Future[None] | None = None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether damage was found in the file that is in use."""
+        return self._damage is not None
 
     async def open(self) -> Contents:
         """Open the file, or make it, and read it; raises StoreTooNewError as well."""
         return await self._run(self._open)
 
     async def set_aside(self) -> None:
-        """Rename the file, so that `open` starts afresh; one set aside before goes."""
+        """Rename the file, so that `open` starts afresh.
+
+        Two remain of those set aside: the first, of which the others are copies
+        that lack what only the file held, and the newest.
+        """
         await self._run(self._set_aside)
 
     async def commit(self, batch: Batch) -> None:
@@ -142,13 +155,23 @@ class Store:
         if self._closing is not None:
             raise StoreUnavailableError("the store is closed")
         loop = asyncio.get_running_loop()
-        with _own_errors():
-            return await loop.run_in_executor(self._worker, work, *arguments)
+        return await loop.run_in_executor(self._worker, self._attempt, work, *arguments)
 
     # From here on everything runs on the worker's thread.
 
+    def _attempt[*Ts, T](self, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        """Remember damage here: whoever asked may have been cancelled meanwhile."""
+        try:
+            with _own_errors():
+                return work(*arguments)
+        except StoreDamagedError as err:
+            self._damage = str(err)
+            raise
+
     @property
     def _connection(self) -> sqlite3.Connection:
+        if self._damage is not None:
+            raise StoreDamagedError(self._damage)
         if self._held is None:
             raise StoreUnavailableError("the store is not open")
         return self._held
@@ -167,6 +190,7 @@ class Store:
             _close_untouched(connection)
             raise
         self._held = connection
+        self._damage = None
         return contents
 
     def _disconnect(self) -> None:
@@ -179,11 +203,15 @@ class Store:
         if connection is not None:
             _close_untouched(connection)
         older = _set_aside_files(self._path)
-        name = f"{self._path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        for file in _own_files(self._path):
+        first = min(map(_set_aside_at, older), default="")
+        name = f"{self._path.name}{SET_ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        files = _own_files(self._path)
+        for file in files:
             file.rename(file.with_name(file.name.replace(self._path.name, name, 1)))
+        self._damage = None
         for file in older:
-            file.unlink()
+            if files and _set_aside_at(file) != first:
+                file.unlink()
 
     def _commit(self, batch: Batch) -> None:
         with transaction(self._connection) as connection:
@@ -227,7 +255,8 @@ class Store:
         }
         with transaction(self._connection) as connection:
             connection.execute(tables.MOVE_KEPT_SINCE, parameters)
-            connection.execute(tables.PRUNE_POINTS)
+            last = connection.execute(tables.READ_LAST_BEFORE_KEPT).fetchall()
+            connection.executemany(tables.PRUNE_POINTS, last)
         return _kept_since(connection)
 
     def _forget_device(self, device_id: str) -> None:
@@ -265,8 +294,13 @@ def _own_files(path: Path) -> list[Path]:
 def _set_aside_files(path: Path) -> list[Path]:
     if not path.parent.exists():
         return []
-    start = f"{path.name}.damaged-"
+    start = f"{path.name}{SET_ASIDE}"
     return [file for file in path.parent.iterdir() if file.name.startswith(start)]
+
+
+def _set_aside_at(file: Path) -> str:
+    """Tell the time in the name, which a file shares with what belongs to it."""
+    return file.name.partition(SET_ASIDE)[2].partition("-")[0]
 
 
 def _close_untouched(connection: sqlite3.Connection) -> None:
@@ -285,6 +319,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise StoreDamagedError("the file is malformed")
     _pragma(connection, "journal_mode = WAL")
     _pragma(connection, "synchronous = FULL")
+    # What a user wants forgotten does not linger in free pages.
+    _pragma(connection, "secure_delete = ON")
     tables.migrate(connection, version)
     if not tables.is_complete(connection):
         raise StoreDamagedError("a table is missing")
@@ -368,3 +404,5 @@ def _own_errors() -> Iterator[None]:
         raise StoreDamagedError(err.sqlite_errorname) from err
     except OSError as err:
         raise StoreUnavailableError(err.strerror) from err
+    except MemoryError as err:
+        raise StoreUnavailableError("out of memory") from err

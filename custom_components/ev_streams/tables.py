@@ -98,9 +98,9 @@ READ_ANNOUNCED: Final = """
 WRITE_ANNOUNCED: Final = """
     INSERT OR IGNORE INTO announced (device_id, session_id, phase) VALUES (?, ?, ?)"""
 LIMIT_ANNOUNCED: Final = """
-    DELETE FROM announced WHERE number IN (
-        SELECT number FROM announced WHERE device_id = :device
-        ORDER BY number DESC LIMIT -1 OFFSET :kept)"""
+    DELETE FROM announced WHERE device_id = :device AND session_id IN (
+        SELECT session_id FROM announced WHERE device_id = :device
+        GROUP BY session_id ORDER BY MIN(number) DESC LIMIT -1 OFFSET :kept)"""
 
 READ_DOCUMENTS: Final = """
     SELECT device_id, measured_at, session_id, text FROM documents
@@ -144,13 +144,17 @@ MOVE_KEPT_SINCE: Final = """
 WRITE_KEPT_SINCE: Final = """
     INSERT INTO kept_since (device_id, time) VALUES (?, ?)
     ON CONFLICT (device_id) DO UPDATE SET time = MAX(time, excluded.time)"""
-PRUNE_POINTS: Final = """
-    DELETE FROM points WHERE measured_at < (
-        SELECT MAX(other.measured_at) FROM points AS other
-        WHERE other.device_id = points.device_id AND other.key = points.key
-        AND other.measured_at < (
+# One look for each key, where a condition on each point would be many times slower.
+READ_LAST_BEFORE_KEPT: Final = """
+    SELECT device_id, key, (
+        SELECT MAX(measured_at) FROM points
+        WHERE points.device_id = series.device_id AND points.key = series.key
+        AND measured_at < (
             SELECT time FROM kept_since
-            WHERE kept_since.device_id = points.device_id))"""
+            WHERE kept_since.device_id = series.device_id))
+    FROM (SELECT DISTINCT device_id, key FROM points) AS series"""
+PRUNE_POINTS: Final = """
+    DELETE FROM points WHERE device_id = ? AND key = ? AND measured_at < ?"""
 
 READ_LATE_HOURS: Final = "SELECT device_id, hour FROM late_hours"
 WRITE_LATE_HOUR: Final = """
