@@ -21,6 +21,12 @@ def custom_integrations(enable_custom_integrations: None) -> None:
 
 
 @pytest.fixture
+def hass_config_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give Home Assistant a directory of its own: files of an entry lie there."""
+    return str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture
 def every_entity_enabled() -> Iterator[None]:
     """Enable what is disabled by default, as a user may."""
     with patch(

@@ -44,7 +44,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"stream", "mapping", "meter", "series"}),
     frozenset({"providers"}),
     frozenset({"ledger", "batch", "store", "tables", "refusals", "notifier"}),
-    frozenset({"inventory", "connection", "storage", "commit", "derivation"}),
+    frozenset({"inventory", "connection", "storage", "commit", "derivation", "vitals"}),
     frozenset({"refresh", "intake", "announcer", "longterm", "sums"}),
     frozenset({"history"}),
     frozenset({"coordinator", "backfill"}),

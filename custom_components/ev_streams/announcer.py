@@ -88,6 +88,8 @@ class Announcer:
             if is_replaying or self._is_history(change, now):
                 self._hold(change, told)
             else:
+                # What is still held of the device happened before.
+                self._release_device(change.device_id)
                 self._tell(change, replayed=False)
                 told()
         told()
@@ -95,6 +97,12 @@ class Announcer:
     def release(self) -> None:
         """Tell everything that is held, now."""
         self._tell_first(len(self._held))
+
+    def _release_device(self, device_id: str) -> None:
+        self._held.sort(key=attrgetter("order"))
+        told = [held for held in self._held if held.change.device_id == device_id]
+        self._held = [each for each in self._held if each not in told]
+        self._tell_all(told)
 
     def _release_due(self) -> None:
         """Tell what has been held long enough, and whatever happened before that."""
@@ -115,6 +123,9 @@ class Announcer:
             self._timer = None
         self._held.sort(key=attrgetter("order"))
         told, self._held = self._held[:count], self._held[count:]
+        self._tell_all(told)
+
+    def _tell_all(self, told: list[_Held]) -> None:
         for held in told:
             self._tell(held.change, replayed=True)
             held.done()

@@ -11,7 +11,8 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import KEY_CONNECTED, EvStreamsConfigEntry
+from .const import KEY_CONNECTED
+from .coordinator import EvStreamsConfigEntry
 from .entity import EntityValue, ReadingEntity, StreamEntity
 from .model import DeviceRecord
 from .providers.base import EvStreamsBinarySensorDescription

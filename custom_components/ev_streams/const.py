@@ -14,3 +14,14 @@ CONF_TOKENS: Final = "session_tokens"
 DEFAULT_GRACE_TIME: Final = timedelta(seconds=60)
 # Up to this many devices of an account are followed without asking.
 AUTO_FOLLOW: Final = 10
+
+# Entities that no reading stands behind.
+KEY_SESSION: Final = "charging_session"
+KEY_STATUS: Final = "stream_status"
+KEY_BACKLOG: Final = "backlog"
+KEY_BACKLOG_DONE: Final = "backlog_done"
+KEY_CONNECTED: Final = "connected"
+KEY_LAST_MESSAGE: Final = "last_message"
+KEY_DELIVERY_LATENCY: Final = "delivery_latency"
+KEY_UPLOAD_LATENCY: Final = "upload_latency"
+KEY_HISTORY_IMPORT: Final = "history_import"

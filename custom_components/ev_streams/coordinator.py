@@ -1,9 +1,8 @@
 """One per entry: runs the stream, feeds the ledger, notifies exactly the entities concerned."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -11,6 +10,7 @@ from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
@@ -19,7 +19,20 @@ from .announcer import Announcer
 from .batch import Batch
 from .commit import Committer
 from .connection import ConnectionMonitor
-from .const import CONF_GRACE_TIME, CONF_HISTORY, CONF_TOKENS, DEFAULT_GRACE_TIME
+from .const import (
+    CONF_GRACE_TIME,
+    CONF_HISTORY,
+    CONF_TOKENS,
+    DEFAULT_GRACE_TIME,
+    DOMAIN,
+    KEY_BACKLOG,
+    KEY_BACKLOG_DONE,
+    KEY_CONNECTED,
+    KEY_HISTORY_IMPORT,
+    KEY_LAST_MESSAGE,
+    KEY_SESSION,
+    KEY_STATUS,
+)
 from .derivation import Derivation
 from .history import History, history_keys
 from .intake import Intake
@@ -42,6 +55,7 @@ from .storage import StoreMonitor, open_store, store_path
 from .store import Store, StoreError
 from .stream.delivery import Delivery, Receiver
 from .stream.supervisor import Stream, Supervisor
+from .vitals import Vitals
 
 type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
 
@@ -53,23 +67,9 @@ REFRESH_INTERVAL = timedelta(hours=1)
 # last hours are kept until it has had some more.
 KEPT_FOR = timedelta(hours=3)
 KEPT_ACTIVE_HOURS = 4
-# Seconds between states of what changes with every message.
-VITALS_PERIOD = 300.0
 COUNTDOWN_PERIOD = 1.0
 # Seconds between states of a value that is replayed: only the newest is shown.
 REPLAY_PERIOD = 1.0
-# Kinds of unknown things are the vendor's, their number is not ours to trust.
-UNKNOWN_KINDS = 200
-
-KEY_SESSION = "charging_session"
-KEY_STATUS = "stream_status"
-KEY_BACKLOG = "backlog"
-KEY_BACKLOG_DONE = "backlog_done"
-KEY_CONNECTED = "connected"
-KEY_LAST_MESSAGE = "last_message"
-KEY_DELIVERY_LATENCY = "delivery_latency"
-KEY_UPLOAD_LATENCY = "upload_latency"
-KEY_HISTORY_IMPORT = "history_import"
 
 
 class EvStreamsCoordinator(Receiver):
@@ -92,13 +92,7 @@ class EvStreamsCoordinator(Receiver):
         self.inventory = Inventory(hass, entry, provider)
         self.inventory.remove_deselected()
         self.inventory.update(list(devices))
-        self.unknown: Counter[str] = Counter()
-        self.not_followed = 0
-        self.messages = 0
-        self.redelivered = 0
-        self.last_message: datetime | None = None
-        self.delivery_latency: timedelta | None = None
-        self.upload_latency: dict[str, timedelta] = {}
+        self.vitals = Vitals(self.notifier, self.inventory.account_id)
         self.history_import: float | None = None
         self._refresher = Refresher(
             account,
@@ -145,24 +139,28 @@ class EvStreamsCoordinator(Receiver):
         """Take up what was kept before a restart; raises what a setup may raise."""
         contents = await open_store(self.store, self.store_monitor)
         self.ledger.restore(contents.readings, contents.sessions, contents.announced)
-        keeps_history = (
+        self._keeps_history = (
             self._entry.options.get(CONF_HISTORY, True)
             and RECORDER in self._hass.config.components
         )
+        keeps_tokens = self._entry.options.get(CONF_TOKENS, False)
         self.intake = Intake(
             self.ledger,
             self.committer,
             Derivation(self.provider, self.ledger),
-            history_keys=history_keys(self.provider) if keeps_history else (),
-            meter_keys=self.provider.meter_inputs if keeps_history else (),
-            keeps_tokens=self._entry.options.get(CONF_TOKENS, False),
+            history_keys=history_keys(self.provider),
+            meter_keys=self.provider.meter_inputs,
+            personal_keys=self.provider.personal_keys,
+            keeps_history=self._keeps_history,
+            keeps_tokens=keeps_tokens,
         )
+        if not keeps_tokens:
+            self.intake.forget_tokens()
         self.intake.late_hours |= contents.late_hours
         self.intake.kept_since.update(contents.kept_since)
         self.history = History(
             self._hass, self.provider, self.intake, self.committer, self.store
         )
-        self._keeps_history = keeps_history
 
     def start(self) -> None:
         """Run the stream as soon as Home Assistant has started.
@@ -174,6 +172,7 @@ class EvStreamsCoordinator(Receiver):
     @callback
     def _started(self, _hass: HomeAssistant) -> None:
         self.connection.start()
+        self._announce_concluded(self.intake.not_announced())
         self._stop_interval = async_track_time_interval(
             self._hass, self._interval, REFRESH_INTERVAL, cancel_on_shutdown=True
         )
@@ -219,16 +218,21 @@ class EvStreamsCoordinator(Receiver):
         await self.committer.flush()
         return await self.store.documents(device_id, None, None)
 
-    def history_progress(self, share: float) -> None:
-        """Show how far the filling of past hours is, from 0 to 1."""
+    def history_progress(self, share: float | None) -> None:
+        """Show how far the filling of past hours is, from 0 to 1; None after a failure."""
         self.history_import = share
         self.notifier.notify(self.inventory.account_id, KEY_HISTORY_IMPORT)
 
     async def forget(self, device_id: str) -> None:
-        """Forget a device that the user removed."""
+        """Forget a device that the user removed; HomeAssistantError keeps all of it."""
+        try:
+            await self.committer.forget_device(device_id)
+        except StoreError as err:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="store_unavailable"
+            ) from err
         self.inventory.forget(device_id)
         self.intake.forget(device_id)
-        await self.store.forget_device(device_id)
 
     def _everything(self) -> Batch:
         return self.intake.everything()
@@ -244,9 +248,7 @@ class EvStreamsCoordinator(Receiver):
     def handle(self, delivery: Delivery) -> None:
         """Take one delivery; it is settled whatever is in it."""
         now = dt_util.utcnow()
-        self.messages += 1
-        self.redelivered += delivery.redelivered
-        self.last_message = now
+        self.vitals.received(delivery, now)
         arrived_at = None
         with self._accounted(delivery, now):
             message = self.account.decode(delivery)
@@ -278,10 +280,8 @@ class EvStreamsCoordinator(Receiver):
 
     def _route(self, message: Message, delivery: Delivery, now: datetime) -> None:
         """Apply the message if its device is followed, or let it wait if that is not known."""
-        if message.unknown is not None and (
-            message.unknown in self.unknown or len(self.unknown) < UNKNOWN_KINDS
-        ):
-            self.unknown[message.unknown] += 1
+        if message.unknown is not None:
+            self.vitals.not_known(message.unknown)
         device_id = message.device_id
         if (
             device_id is None
@@ -302,9 +302,10 @@ class EvStreamsCoordinator(Receiver):
         is_replaying = not self.connection.backlog.is_live
         changes: list[SessionChange] = []
         if message.device_id and not self.inventory.is_followed(message.device_id):
-            self.not_followed += 1
+            self.vitals.not_followed += 1
         else:
-            self._note_delivery_latency(message, now)
+            if not is_replaying:
+                self.vitals.delivered(message.arrived_at, now)
             changes = self._apply(message.updates, now, is_replaying=is_replaying)
         self.announcer.announce(
             changes,
@@ -349,7 +350,7 @@ class EvStreamsCoordinator(Receiver):
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
         self._notify(device_id, key, gently=gently)
-        self._note_upload_latency(device_id, key)
+        self.vitals.uploaded(self.ledger.reading(device_id, key))
         if key == self.provider.online_key:
             self.notifier.notify_device(device_id)
         if key == self.provider.firmware_key:
@@ -362,26 +363,11 @@ class EvStreamsCoordinator(Receiver):
         else:
             self.notifier.notify(device_id, key)
 
-    def _note_delivery_latency(self, message: Message, now: datetime) -> None:
-        if message.arrived_at is not None and self.connection.backlog.is_live:
-            self.delivery_latency = max(timedelta(0), now - message.arrived_at)
-            self.notifier.notify_gently(
-                self.inventory.account_id, KEY_DELIVERY_LATENCY, VITALS_PERIOD
-            )
-
-    def _note_upload_latency(self, device_id: str, key: str) -> None:
-        """Tell by the reading as it is held: there a device's wrong clock is corrected."""
-        held = self.ledger.reading(device_id, key)
-        if held is not None and held.arrived_at is not None:
-            self.upload_latency[device_id] = held.arrived_at - held.measured_at
-            self.notifier.notify_gently(device_id, KEY_UPLOAD_LATENCY, VITALS_PERIOD)
-
     def _progressed(self, arrived_at: datetime | None, now: datetime) -> None:
         """Count the message off the backlog and show how far the replay is."""
         account_id, backlog = self.inventory.account_id, self.connection.backlog
         was_live = backlog.is_live
         backlog.consumed(arrived_at, now)
-        self.notifier.notify_gently(account_id, KEY_LAST_MESSAGE, VITALS_PERIOD)
         if not was_live:
             for key in (KEY_BACKLOG, KEY_BACKLOG_DONE):
                 self.notifier.notify_gently(account_id, key, COUNTDOWN_PERIOD)
@@ -390,6 +376,7 @@ class EvStreamsCoordinator(Receiver):
 
     def _went_live(self) -> None:
         """Show the end of the replay; what happened meanwhile becomes history now."""
+        self._announce_concluded(self.intake.conclude(dt_util.utcnow()))
         self.announcer.release()
         for key in (KEY_STATUS, KEY_BACKLOG, KEY_BACKLOG_DONE):
             self.notifier.notify(self.inventory.account_id, key)
@@ -413,10 +400,13 @@ class EvStreamsCoordinator(Receiver):
 
     async def _interval(self, now: datetime) -> None:
         self._refresher.request()
-        with suppress(StoreError):
+        try:
             self.intake.kept_since |= await self.store.prune(
                 now - KEPT_FOR, KEPT_ACTIVE_HOURS
             )
+        except StoreError:
+            # The next commit meets the same, and knows what to do.
+            self.committer.changed(at_once=True)
 
     def _listed(self, changed: set[str]) -> None:
         """Let the entities of devices that came or went find out."""
@@ -434,10 +424,14 @@ class EvStreamsCoordinator(Receiver):
         changes = self._apply(
             in_order, now, is_streamed=False, is_replaying=is_replaying
         )
+        self._announce_concluded([each for each in changes if each.is_derived])
+
+    def _announce_concluded(self, changes: list[SessionChange]) -> None:
+        """Announce sessions that no delivery waits for."""
         self.announcer.announce(
-            [change for change in changes if change.is_derived],
-            now,
-            is_replaying=is_replaying,
+            changes,
+            dt_util.utcnow(),
+            is_replaying=not self.connection.backlog.is_live,
             done=self.committer.changed,
         )
 

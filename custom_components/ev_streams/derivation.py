@@ -43,14 +43,20 @@ class Derivation:
             if energy is not None:
                 derived.append(energy)
         is_news = is_streamed if is_replaying else verdict is Verdict.NEW
-        create = self._provider.create_concluder
-        if (is_news or verdict is None) and create is not None:
-            device_id = update.device_id
-            concluder = self._concluders.get(device_id)
-            if concluder is None:
-                concluder = self._concluders[device_id] = create(device_id)
-            derived += concluder.take(update)
+        if is_news or verdict is None:
+            derived += self.conclude(update)
         return derived
+
+    def conclude(self, update: Update) -> list[Update]:
+        """Return the sessions that follow from an update."""
+        create = self._provider.create_concluder
+        if create is None:
+            return []
+        device_id = update.device_id
+        concluder = self._concluders.get(device_id)
+        if concluder is None:
+            concluder = self._concluders[device_id] = create(device_id)
+        return concluder.take(update)
 
     def dropped_session(self, device_id: str) -> str | None:
         """Return, once, the id of a concluded session that turned out to be none."""

@@ -33,12 +33,12 @@ async def async_get_config_entry_diagnostics(
             "backlog_percent": connection.backlog.percent,
         },
         "messages": {
-            "received": coordinator.messages,
-            "redelivered": coordinator.redelivered,
-            "not_followed": coordinator.not_followed,
-            "last": coordinator.last_message,
+            "received": coordinator.vitals.messages,
+            "redelivered": coordinator.vitals.redelivered,
+            "not_followed": coordinator.vitals.not_followed,
+            "last": coordinator.vitals.last_message,
             "readings": dict(coordinator.ledger.verdicts),
-            "unknown": dict(coordinator.unknown),
+            "unknown": dict(coordinator.vitals.unknown),
             "refused": dict(coordinator.refusals.counts),
             "last_refused": [asdict(refusal) for refusal in coordinator.refusals.last],
         },
@@ -82,7 +82,7 @@ def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]
     return {
         "model": coordinator.inventory.followed[device_id].model,
         "listed": coordinator.inventory.is_listed(device_id),
-        "upload_latency": coordinator.upload_latency.get(device_id),
+        "upload_latency": coordinator.vitals.upload_latency.get(device_id),
         "readings": {
             key: {
                 "value": REDACTED if key in personal else reading.value,

@@ -7,7 +7,8 @@ from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import KEY_SESSION, EvStreamsConfigEntry
+from .const import KEY_SESSION
+from .coordinator import EvStreamsConfigEntry
 from .entity import EntityValue, EvStreamsEntity
 from .model import DeviceRecord, SessionChange, SessionPhase
 

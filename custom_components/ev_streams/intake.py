@@ -1,14 +1,23 @@
 """Takes what a message says into the ledger, and into what is to be written down of it."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from .batch import Batch
 from .commit import Committer
 from .derivation import Derivation
-from .ledger import Ledger, Verdict, is_late, with_plausible_time
+from .ledger import (
+    Ledger,
+    Verdict,
+    changes_of,
+    is_late,
+    with_plausible_time,
+    with_plausible_times,
+)
 from .model import Reading, Session, SessionChange, SessionDocument, Update
 from .series import HOUR, hour_of
 
@@ -20,7 +29,9 @@ class Intake:
     """Every update passes here, be it from the stream, a snapshot or a conclusion.
 
     `history_keys` are the readings whose past hours can be told later, and
-    `meter_keys` those of which the energy is made; none where that is not wanted.
+    `meter_keys` those of which the energy is made; `personal_keys` are kept in
+    memory only. `late_readings` counts by device, so that an import can see
+    whether something came in while it was computed.
     `late_hours` are the (device, top of the hour) whose
     readings came late and wait to be imported; `kept_since` tells from when on
     all readings of a device are still there: an hour before that is never
@@ -35,6 +46,8 @@ class Intake:
         *,
         history_keys: Collection[str],
         meter_keys: Collection[str],
+        personal_keys: Collection[str],
+        keeps_history: bool,
         keeps_tokens: bool,
     ) -> None:
         """Have no hour waiting."""
@@ -43,8 +56,11 @@ class Intake:
         self._ledger = ledger
         self._committer = committer
         self._derivation = derivation
+        self.late_readings: Counter[str] = Counter()
         self._history_keys = frozenset(history_keys)
         self._point_keys = self._history_keys | frozenset(meter_keys)
+        self._personal_keys = frozenset(personal_keys)
+        self._keeps_history = keeps_history
         self._keeps_tokens = keeps_tokens
 
     def take(
@@ -70,12 +86,12 @@ class Intake:
         reading = with_plausible_time(reading, now)
         verdict = self._ledger.apply(reading, now)
         news: list[Reading | SessionChange] = []
-        if verdict is not Verdict.DUPLICATE:
+        # A snapshot may have told the same before, but not that the stream was late.
+        if is_streamed or verdict is not Verdict.DUPLICATE:
             self._note_point(reading, now, is_streamed)
             self._committer.changed()
         if verdict is Verdict.NEW:
-            slot = (reading.device_id, reading.key)
-            self._committer.batch.readings[slot] = reading
+            self._note_reading(reading)
             news.append(reading)
         for derived in self._derivation.take(
             reading, verdict, is_streamed=is_streamed, is_replaying=is_replaying
@@ -93,12 +109,15 @@ class Intake:
         is_replaying: bool,
     ) -> list[Reading | SessionChange]:
         """Record the change; it is news as long as it was not announced."""
+        change = with_plausible_times(change, now)
         if not self._keeps_tokens:
             change = replace(change, token=None)
         is_told = self._ledger.is_announced(change)
         replayed = is_replaying or is_late(change.happened_at, now)
         session = self._ledger.record_session(
-            change, replayed=is_streamed and replayed and not is_told
+            change,
+            # What a snapshot notes was told by nobody, be it late or not.
+            replayed=replayed and not is_told and (is_streamed or change.is_derived),
         )
         self._note_session(session)
         news: list[Reading | SessionChange] = []
@@ -116,13 +135,44 @@ class Intake:
             batch.forgotten_sessions.add((change.device_id, dropped))
         return news
 
+    def forget_tokens(self) -> None:
+        """Drop the tokens of sessions that were kept when that was wanted."""
+        for session in self._ledger.forget_tokens():
+            self._note_session(session)
+
+    def conclude(self, now: datetime) -> list[SessionChange]:
+        """Return sessions that follow from the newest readings, however these came.
+
+        A replay concludes from the backlog alone; what only a snapshot told, such
+        as that the car has left, counts from its end on.
+        """
+        changes: list[SessionChange] = []
+        for device_id in self._ledger.devices():
+            held = self._ledger.readings(device_id).values()
+            for reading in sorted(held, key=attrgetter("measured_at")):
+                for derived in self._derivation.conclude(reading):
+                    changes += [
+                        news
+                        for news in self.take(derived, now)
+                        if isinstance(news, SessionChange)
+                    ]
+        return changes
+
+    def not_announced(self) -> list[SessionChange]:
+        """Return what was concluded, but not announced before a power cut."""
+        changes: list[SessionChange] = []
+        for device_id in self._ledger.devices():
+            for session in self._ledger.sessions(device_id):
+                if session.is_derived:
+                    changes += changes_of(session)
+        return [each for each in changes if not self._ledger.is_announced(each)]
+
     def announce(self, change: SessionChange) -> bool:
         """Return whether the change is to be told; True once, over restarts as well."""
         if not self._ledger.announce_session(change):
             return False
-        self._committer.batch.announced.add(
-            (change.device_id, change.session_id, change.phase)
-        )
+        told = (change.device_id, change.session_id, change.phase)
+        self._committer.batch.announced[told] = None
         self._committer.changed(at_once=True)
         return True
 
@@ -144,10 +194,11 @@ class Intake:
         batch = Batch(kept_since=dict(self.kept_since))
         for device_id in self._ledger.devices():
             for key, reading in self._ledger.readings(device_id).items():
-                batch.readings[device_id, key] = reading
+                if key not in self._personal_keys:
+                    batch.readings[device_id, key] = reading
             for session in self._ledger.sessions(device_id):
                 batch.sessions[device_id, session.session_id] = session
-        batch.announced = set(self._ledger.announced())
+        batch.announced = dict.fromkeys(self._ledger.announced())
         return batch
 
     def _note_session(self, session: Session) -> None:
@@ -155,19 +206,36 @@ class Intake:
         self._committer.batch.sessions[slot] = session
         self._committer.changed(at_once=True)
 
+    def _note_reading(self, reading: Reading) -> None:
+        if reading.key not in self._personal_keys:
+            slot = (reading.device_id, reading.key)
+            self._committer.batch.readings[slot] = reading
+
     def _note_point(self, reading: Reading, now: datetime, is_streamed: bool) -> None:
         """Keep a number for the history, and its hour in mind if it came late."""
         key, value = reading.key, reading.value
         if key not in self._point_keys or not isinstance(value, int | float):
             return
         device_id, measured_at = reading.device_id, reading.measured_at
-        kept_since = self.kept_since.get(device_id, now - HISTORY_REACH)
-        if measured_at < max(kept_since, now - HISTORY_REACH):
+        if is_streamed and measured_at < self._is_whole_since(reading, now):
             return
-        self._committer.batch.points[device_id, key, measured_at] = float(value)
+        batch = self._committer.batch
+        batch.points[device_id, key, measured_at] = float(value)
         # The meter value of a long session's start is old, and tells of no gap.
         if is_streamed and key in self._history_keys and is_late(measured_at, now):
+            self.late_readings[device_id] += 1
             hour = (device_id, hour_of(measured_at))
-            if hour not in self.late_hours:
+            if self._keeps_history and hour not in self.late_hours:
                 self.late_hours.add(hour)
-                self._committer.batch.late_hours.add(hour)
+                batch.late_hours.add(hour)
+
+    def _is_whole_since(self, reading: Reading, now: datetime) -> datetime:
+        """Return from when on all that the device streamed is here: at first from this reading."""
+        device_id = reading.device_id
+        since = self.kept_since.get(device_id)
+        if since is None:
+            since = hour_of(reading.measured_at)
+            self.kept_since[device_id] = self._committer.batch.kept_since[device_id] = (
+                since
+            )
+        return max(since, now - HISTORY_REACH)

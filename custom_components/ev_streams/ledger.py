@@ -122,6 +122,16 @@ class Ledger:
         for held in (self._readings, self._sessions, self._announced):
             held.pop(device_id, None)
 
+    def forget_tokens(self) -> list[Session]:
+        """Drop every session's token; returns the sessions that had one."""
+        changed: list[Session] = []
+        for sessions in self._sessions.values():
+            for session_id, session in sessions.items():
+                if session.token is not None:
+                    sessions[session_id] = replace(session, token=None)
+                    changed.append(sessions[session_id])
+        return changed
+
     def sessions(self, device_id: str) -> list[Session]:
         """Return the sessions of a device that are kept, in order of time."""
         return sorted(self._sessions[device_id].values(), key=_session_time)
@@ -150,6 +160,25 @@ class Ledger:
             del sessions[oldest]
 
 
+def changes_of(session: Session) -> list[SessionChange]:
+    """Return what would tell the session: its start, and its stop once it has one."""
+    phases = [SessionPhase.STARTED]
+    if session.stopped_at is not None:
+        phases.append(SessionPhase.STOPPED)
+    return [
+        SessionChange(
+            device_id=session.device_id,
+            session_id=session.session_id,
+            phase=phase,
+            started_at=session.started_at,
+            stopped_at=session.stopped_at if phase is SessionPhase.STOPPED else None,
+            energy=session.energy if phase is SessionPhase.STOPPED else None,
+            is_derived=session.is_derived,
+        )
+        for phase in phases
+    ]
+
+
 def is_late(happened_at: datetime | None, now: datetime) -> bool:
     """Whether something is told so late that it is no news of the moment."""
     return happened_at is not None and now - happened_at > LATE_AFTER
@@ -163,6 +192,22 @@ def with_plausible_time(reading: Reading, now: datetime) -> Reading:
     arrived = reading.arrived_at
     return replace(
         reading, measured_at=arrived if arrived and arrived <= latest else now
+    )
+
+
+def with_plausible_times(change: SessionChange, now: datetime) -> SessionChange:
+    """Do the same for a session, which would stay the last one for ever."""
+    latest = now + FUTURE_TOLERANCE
+    arrived = change.arrived_at
+    instead = arrived if arrived and arrived <= latest else now
+
+    def plausible(moment: datetime | None) -> datetime | None:
+        return instead if moment is not None and moment > latest else moment
+
+    return replace(
+        change,
+        started_at=plausible(change.started_at),
+        stopped_at=plausible(change.stopped_at),
     )
 
 

@@ -142,9 +142,12 @@ def _unit_class(unit: str | None) -> str | None:
 def _compiled_until(hass: HomeAssistant) -> datetime | None:
     with session_scope(hass=hass, read_only=True) as session:
         newest: datetime | None = session.execute(
-            select(func.max(StatisticsRuns.start))
+            # A clock that was wrong once may have left runs of the future.
+            select(func.max(StatisticsRuns.start)).where(
+                StatisticsRuns.start <= dt_util.utcnow()
+            )
         ).scalar()
     if newest is None:
         return None
     end = newest.replace(tzinfo=dt_util.UTC) + timedelta(minutes=5)
-    return hour_of(end)
+    return hour_of(min(end, dt_util.utcnow()))

@@ -16,7 +16,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .connection import StreamStatus
-from .coordinator import (
+from .const import (
     KEY_BACKLOG,
     KEY_BACKLOG_DONE,
     KEY_DELIVERY_LATENCY,
@@ -25,9 +25,8 @@ from .coordinator import (
     KEY_SESSION,
     KEY_STATUS,
     KEY_UPLOAD_LATENCY,
-    EvStreamsConfigEntry,
-    EvStreamsCoordinator,
 )
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .entity import EntityValue, EvStreamsEntity, ReadingEntity, StreamEntity
 from .model import DeviceRecord, Session
 from .providers.base import EvStreamsSensorDescription
@@ -98,7 +97,7 @@ STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
         translation_key=KEY_LAST_MESSAGE,
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda coordinator: coordinator.last_message,
+        value_fn=lambda coordinator: coordinator.vitals.last_message,
     ),
     StreamSensorDescription(
         key=KEY_DELIVERY_LATENCY,
@@ -108,7 +107,7 @@ STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=2,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda coordinator: _seconds(coordinator.delivery_latency),
+        value_fn=lambda coordinator: _seconds(coordinator.vitals.delivery_latency),
     ),
 )
 
@@ -253,7 +252,7 @@ class UploadLatencySensor(ValueSensor):
 
     @override
     def _current(self) -> EntityValue:
-        return _seconds(self._coordinator.upload_latency.get(self._device_id))
+        return _seconds(self._coordinator.vitals.upload_latency.get(self._device_id))
 
 
 class StreamSensor(StreamEntity, ValueSensor):

@@ -3,7 +3,7 @@
 Pure arithmetic over (time, value) pairs in order of time; times are aware UTC.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ class HourlyMean:
     high: float
 
 
-class Meter:
+class Counted:
     """A meter's readings, with what it counted altogether over its resets."""
 
     def __init__(self, readings: Sequence[Pair]) -> None:
@@ -83,27 +83,36 @@ class Meter:
         return None
 
 
-def hourly_mean(readings: Sequence[Pair], hour: datetime) -> HourlyMean | None:
-    """Return the mean of an hour, each value holding until the next one; None without any.
+class Held:
+    """A measurement's readings, each of which holds until the next one."""
 
-    So the recorder has it. Where nothing is known of the hour's beginning, the
-    mean is that of the rest.
-    """
-    times = [time for time, _ in readings]
-    first = max(0, bisect_right(times, hour) - 1)
-    inside = [pair for pair in readings[first:] if pair[0] < hour + HOUR]
-    if not inside:
-        return None
-    begins = [max(hour, time) for time, _ in inside]
-    ends = [*begins[1:], hour + HOUR]
-    weights = [
-        (end - begin).total_seconds() for begin, end in zip(begins, ends, strict=True)
-    ]
-    values = [value for _, value in inside]
-    total = sum(weights)
-    if not total:
-        return None
-    weighted = sum(
-        value * weight for value, weight in zip(values, weights, strict=True)
-    )
-    return HourlyMean(mean=weighted / total, low=min(values), high=max(values))
+    def __init__(self, readings: Sequence[Pair]) -> None:
+        """`readings` are in order of time."""
+        self._readings = readings
+        self._times = [time for time, _ in readings]
+
+    def is_known_at(self, time: datetime) -> bool:
+        """Whether a reading tells the value at that time."""
+        return bool(self._times) and self._times[0] <= time
+
+    def mean(self, hour: datetime) -> HourlyMean | None:
+        """Return the mean of an hour, as the recorder would have it; None without any reading.
+
+        Where nothing is known of the hour's beginning, it is that of the rest.
+        """
+        first = max(0, bisect_right(self._times, hour) - 1)
+        inside = self._readings[first : bisect_left(self._times, hour + HOUR)]
+        if not inside:
+            return None
+        begins = [max(hour, time) for time, _ in inside]
+        ends = [*begins[1:], hour + HOUR]
+        weights = [
+            (end - begin).total_seconds()
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+        values = [value for _, value in inside]
+        total = sum(weights)
+        weighted = sum(
+            value * weight for value, weight in zip(values, weights, strict=True)
+        )
+        return HourlyMean(mean=weighted / total, low=min(values), high=max(values))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 import probatio
 
-from .backfill import hourly_figures, import_figures
+from .backfill import hourly_figures, import_figures, is_writable
 from .const import DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .model import SessionDocument
@@ -32,6 +32,8 @@ from .stream.errors import StreamError
 
 SERVICE_GET_SESSIONS: Final = "get_sessions"
 SERVICE_IMPORT_HISTORY: Final = "import_history"
+# Five years: it is asked for in many small parts, and nobody wants to wait for 1970.
+FURTHEST_BACK: Final = timedelta(days=5 * 366)
 ATTR_FROM: Final = "from"
 ATTR_TO: Final = "to"
 ATTR_CSV: Final = "csv"
@@ -150,22 +152,41 @@ async def _documents(target: Target) -> list[SessionDocument]:
 async def _import_history(call: ServiceCall) -> ServiceResponse:
     """Write the provider's hourly figures into the statistics; returns the hours by device."""
     start, end = _past_period(call)
-    devices: dict[EvStreamsCoordinator, list[str]] = defaultdict(list)
-    for target in _targets(call):
+    targets = _targets(call)
+    for target in targets:
         _require_hourly_figures(target.coordinator)
-        devices[target.coordinator].append(target.device_id)
     if DATA_INSTANCE not in call.hass.data:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="no_recorder"
         )
-    hours: dict[str, Any] = {}
-    for coordinator, device_ids in devices.items():
-        for done, device_id in enumerate(device_ids):
-            progress = partial(_show_progress, coordinator, done, len(device_ids))
-            hours[device_id] = await _import_device(
-                coordinator, device_id, start, end, progress
-            )
+    hours: dict[str, Any] = {target.device_id: 0 for target in targets}
+    for coordinator, device_ids in (await _writable(targets)).items():
+        try:
+            for done, device_id in enumerate(device_ids):
+                progress = partial(_show_progress, coordinator, done, len(device_ids))
+                hours[device_id] = await _import_device(
+                    coordinator, device_id, start, end, progress
+                )
+        except BaseException:
+            coordinator.history_progress(None)
+            raise
     return {"hours": hours}
+
+
+async def _writable(targets: list[Target]) -> dict[EvStreamsCoordinator, list[str]]:
+    """Return the devices whose energy is recorded, by account; there has to be one."""
+    devices: dict[EvStreamsCoordinator, list[str]] = defaultdict(list)
+    for target in targets:
+        coordinator = target.coordinator
+        if await is_writable(
+            coordinator.history, coordinator.provider, target.device_id
+        ):
+            devices[coordinator].append(target.device_id)
+    if not devices:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="nothing_recorded"
+        )
+    return devices
 
 
 def _show_progress(
@@ -204,7 +225,11 @@ async def _import_device(
             translation_placeholders={"reason": str(err)},
         ) from err
     written = await import_figures(
-        coordinator.history, coordinator.provider, device_id, figures
+        coordinator.history,
+        coordinator.ledger,
+        coordinator.provider,
+        device_id,
+        figures,
     )
     progress(1.0)
     return written
@@ -213,12 +238,20 @@ async def _import_device(
 def _period(call: ServiceCall) -> Period:
     """Return the time asked for; what names no zone is local."""
     start, end = (
-        dt_util.as_utc(call.data[name]) if name in call.data else None
+        _utc(call.data[name]) if name in call.data else None
         for name in (ATTR_FROM, ATTR_TO)
     )
     if start is not None and end is not None and start >= end:
         raise _empty_period()
     return Period(start=start, end=end)
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return dt_util.as_utc(moment)
+    except OverflowError:
+        # At either end of the calendar there is no other zone's time.
+        return moment.replace(tzinfo=UTC)
 
 
 def _past_period(call: ServiceCall) -> tuple[datetime, datetime]:
@@ -227,6 +260,10 @@ def _past_period(call: ServiceCall) -> tuple[datetime, datetime]:
     start, end = period.start or now, min(period.end or now, now)
     if start >= end:
         raise _empty_period()
+    if start < now - FURTHEST_BACK:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="too_far_back"
+        )
     return start, end
 
 

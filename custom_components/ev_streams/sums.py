@@ -1,51 +1,54 @@
-"""How a meter's readings and the rows that the recorder has of it fit together."""
+"""How a meter's readings and the rows that the recorder has of it fit together.
 
+`slack` is what two sums may differ by and still say the same, in the unit of both.
+"""
+
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
 from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.util import dt as dt_util
 
-from .series import HOUR, Meter, Pair, hour_of
-
-# What two sums in kWh may differ by and still say the same.
-SUM_TOLERANCE: Final = 0.001
+from .series import HOUR, Counted, Pair, hour_of
 
 
 def placed(
-    pairs: list[Pair], begin: datetime, last_right: StatisticsRow | None
-) -> tuple[Meter, float]:
-    """Return the meter, and what its count is to be raised by to fit to the rows before.
+    pairs: list[Pair], begin: datetime, before: StatisticsRow | None, slack: float
+) -> tuple[Counted, float]:
+    """Return the meter, and what its count is to be raised by to fit to the row before.
 
     Without any, the sums begin at 0: Home Assistant takes the first sum there is
     for what flowed in that hour. Rows that follow are raised accordingly.
     """
-    if last_right is not None:
-        end = dt_util.utc_from_timestamp(last_right["end"])
-        state = last_right.get("state")
-        if state is not None and end < pairs[0][0]:
-            pairs = [(end, state), *pairs]
-        meter = Meter(pairs)
-        counted = counted_at(meter, last_right, end)
-        if counted is not None:
-            return meter, (last_right["sum"] or 0.0) - counted
-    meter = Meter(pairs)
-    _, counted = meter.at(begin) or pairs[0]
-    return meter, -counted
+    if before is None or (total := before.get("sum")) is None:
+        meter = Counted(pairs)
+        _, counted = meter.at(begin) or pairs[0]
+        return meter, -counted
+    end = dt_util.utc_from_timestamp(before["end"])
+    state = before.get("state")
+    if state is not None and end < pairs[0][0]:
+        pairs = [(end, state), *pairs]
+    meter = Counted(pairs)
+    shown = counted_at(meter, before, end, slack)
+    if shown is None:
+        _, shown = meter.at(end) or pairs[0]
+    return meter, total - shown
 
 
-def counted_at(meter: Meter, row: StatisticsRow, end: datetime) -> float | None:
+def counted_at(
+    meter: Counted, row: StatisticsRow, end: datetime, slack: float
+) -> float | None:
     """Return what the meter had counted when it showed the row's state."""
     state, total = row.get("state"), row.get("sum")
     if state is None or total is None:
         return None
-    offset = meter.offset_of(state, end, SUM_TOLERANCE)
+    offset = meter.offset_of(state, end, slack)
     return None if offset is None else state + offset
 
 
 def with_rows(
-    pairs: list[Pair], present: Mapping[datetime, StatisticsRow]
+    pairs: list[Pair], present: Mapping[datetime, StatisticsRow], slack: float
 ) -> list[Pair]:
     """Add what rows tell of hours without any reading of their own.
 
@@ -53,32 +56,31 @@ def with_rows(
     old reading that comes late would draw a straight line over it. A flat row tells
     nothing, as it may be that nobody listened. What readings contradict is left out.
     """
-    if Meter(pairs).has_resets:
+    if Counted(pairs).has_resets:
         return pairs
     known = {hour_of(time) for time, _ in pairs}
+    times = [time for time, _ in pairs]
     told: dict[datetime, float] = {}
+
+    def fits(time: datetime, value: float) -> bool:
+        """Whether the meter may have shown the value then: it never falls."""
+        before, after = bisect_right(times, time), bisect_left(times, time)
+        return (before == 0 or pairs[before - 1][1] <= value + slack) and (
+            after == len(pairs) or pairs[after][1] >= value - slack
+        )
+
     for hour, row in present.items():
         previous = present.get(hour - HOUR)
-        if hour in known or previous is None or not _grew(previous, row):
+        if hour in known or previous is None or _growth(previous, row) <= slack:
             continue
         ends = ((hour, previous.get("state")), (hour + HOUR, row.get("state")))
         told |= {
             time: state
             for time, state in ends
-            if state is not None and _fits(pairs, time, state)
+            if state is not None and fits(time, state)
         }
     return sorted([*pairs, *told.items()])
 
 
-def _grew(previous: StatisticsRow, row: StatisticsRow) -> bool:
-    return (row.get("sum") or 0.0) - (previous.get("sum") or 0.0) > SUM_TOLERANCE
-
-
-def _fits(pairs: list[Pair], time: datetime, value: float) -> bool:
-    """Whether the meter may have shown the value then: it never falls."""
-    before = [shown for at, shown in pairs if at <= time]
-    after = [shown for at, shown in pairs if at >= time]
-    return (
-        max(before, default=value) <= value + SUM_TOLERANCE
-        and min(after, default=value) >= value - SUM_TOLERANCE
-    )
+def _growth(previous: StatisticsRow, row: StatisticsRow) -> float:
+    return (row.get("sum") or 0.0) - (previous.get("sum") or 0.0)

@@ -24,6 +24,6 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     return {
         "streams": len(coordinators),
         "connected": sum(each.connection.is_connected for each in coordinators),
-        "messages": sum(each.messages for each in coordinators),
+        "messages": sum(each.vitals.messages for each in coordinators),
         "refused": sum(each.refusals.counts.total() for each in coordinators),
     }

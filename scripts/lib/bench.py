@@ -105,6 +105,8 @@ async def commit_first(directory: Path) -> AsyncIterator[Handle]:
         Derivation(EASEE, ledger),
         history_keys=history_keys(EASEE),
         meter_keys=EASEE.meter_inputs,
+        personal_keys=EASEE.personal_keys,
+        keeps_history=True,
         keeps_tokens=False,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from homeassistant.components.recorder.db_schema import StatisticsRuns
 from homeassistant.components.recorder.models import StatisticData, StatisticMeanType
 from homeassistant.components.recorder.statistics import (
     async_import_statistics,
@@ -12,7 +13,7 @@ from homeassistant.components.recorder.statistics import (
 )
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.recorder import get_instance
+from homeassistant.helpers.recorder import get_instance, session_scope
 import pytest
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
@@ -154,3 +155,14 @@ async def wait_for_sums(
                 found = {h: present[h]["sum"] for h in expected if h in present}
     except TimeoutError:
         raise AssertionError(f"{statistic_id}: {found}, not {expected}") from None
+
+
+async def forget_runs(hass: HomeAssistant, *future: datetime) -> None:
+    """Let the recorder have compiled nothing yet, but for runs of the future."""
+
+    def forget() -> None:
+        with session_scope(hass=hass) as session:
+            session.query(StatisticsRuns).delete()
+            session.add_all(StatisticsRuns(start=start) for start in future)
+
+    await get_instance(hass).async_add_executor_job(forget)

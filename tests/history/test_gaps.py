@@ -18,7 +18,7 @@ from tests.integration.helpers import (
     entity_id,
     queue_is_empty,
     record_events,
-    session_json,
+    session_stop,
     state,
     wait_for_number,
     wait_for_state,
@@ -30,6 +30,7 @@ from .rows import (
     HOUR,
     PATIENCE,
     compile_statistics,
+    forget_runs,
     rows,
     seed_means,
     seed_sums,
@@ -156,6 +157,7 @@ async def test_live_sums_go_on_from_the_repaired_ones(
     await account.publish_many(SERIAL, session_of(first), delay=timedelta(seconds=1))
     await administrator.limit_connections(None)
     await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    await wait_for_number(hass, SERIAL, "energy", REGISTER + 12)
     await wait_live(hass, entry)
 
     # The recorder knows no newer sum of the sensor: it begins at 0.
@@ -196,8 +198,9 @@ async def test_device_that_uploads_late_into_a_live_stream(
     first = this_hour() - 3 * HOUR
     await seed_flat(hass, first, 3)
     fired = record_events(hass)
-    session = session_json(first, first + 3 * HOUR, 12.0)
-    late = measurement(first + 3 * HOUR, 129, session)
+    # It ended before the car left: late at whatever minute this runs.
+    stop = first + 3 * HOUR - timedelta(minutes=10)
+    late = session_stop(7, first, stop, 34 / 3, REGISTER)
     await account.publish_many(SERIAL, [*session_of(first), late])
     await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
     await wait_until(lambda: bool(fired), "the event")
@@ -217,6 +220,7 @@ async def test_restart_between_replay_and_import(
     """What waits for the recorder outlasts a restart; the messages do not come again."""
     first = this_hour() - 3 * HOUR
     await seed_flat(hass, first, 3)
+    await forget_runs(hass)
     await account.publish_many(SERIAL, session_of(first))
     await queue_is_empty(administrator, account)
     energy = entity_id(hass, SERIAL, "energy")
@@ -264,8 +268,10 @@ async def test_the_hour_that_runs_is_never_written(
     """Writing it would cost every sensor its row: it is left to the recorder."""
     first = this_hour() - HOUR
     await seed_flat(hass, first, 1)
-    await account.publish_many(SERIAL, session_of(first))
-    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 12)
+    past = [each for each in session_of(first) if each.time <= first + HOUR]
+    running = measurement(datetime.now(UTC), 121, 4.5)
+    await account.publish_many(SERIAL, [*past, running])
+    await wait_for_number(hass, SERIAL, "energy", REGISTER + 4.5)
     await compile_statistics(hass)
     energy = entity_id(hass, SERIAL, "energy")
     await wait_for_sums(hass, energy, {first: 44.0})

@@ -68,7 +68,7 @@ async def replay(
         await account.publish_many(serial, measurements, delay=timedelta(seconds=1))
     await wait_until(
         lambda: (
-            entry.runtime_data.messages
+            entry.runtime_data.vitals.messages
             == sum(len(each) for each in backlog.before.values())
         ),
         "the time before",
@@ -118,7 +118,7 @@ async def test_replay_equals_the_truth(
     await hass.config_entries.async_setup(entry.entry_id)
     await wait_live(hass, entry)
     await queue_is_empty(administrator, account)
-    assert entry.runtime_data.messages == len(backlog.messages)
+    assert entry.runtime_data.vitals.messages == len(backlog.messages)
     await compile_statistics(hass)
 
     for charger in OUTAGE.chargers:

@@ -1,9 +1,11 @@
 """What a user does and sees, in a few words."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 from datetime import datetime
 import json
+import sqlite3
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -24,7 +26,9 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from simulator.easee import EaseeAccount, EaseeCloud
+from custom_components.ev_streams.storage import store_path
+from simulator.easee import EaseeAccount, EaseeCloud, Measurement
+from simulator.easee.observations import ObservationValue
 from simulator.rabbitmq import Administrator
 
 PATIENCE = 20.0
@@ -242,3 +246,91 @@ def record_events(hass: HomeAssistant) -> list[dict[str, object]]:
 
     hass.bus.async_listen("state_changed", note)
     return seen
+
+
+def measured(
+    time: datetime, observation_id: int, value: ObservationValue
+) -> Measurement:
+    """Return one measurement of a charger."""
+    return Measurement(time=time, observation_id=observation_id, value=value)
+
+
+def session_start(number: int, start: datetime, meter: float = 1000.0) -> Measurement:
+    """Return what a charger reports of a session's start."""
+    told = {"Id": number, "Start": start.isoformat(), "MeterValue": meter, "Auth": ""}
+    return measured(start, 223, json.dumps(told))
+
+
+def session_stop(
+    number: int, start: datetime, stop: datetime, energy: float, meter: float = 1000.0
+) -> Measurement:
+    """Return what a charger reports of a session's stop; `meter` is that of its start."""
+    told = {
+        "Id": number,
+        "Start": start.isoformat(),
+        "Stop": stop.isoformat(),
+        "EnergyKwh": energy,
+        "MeterValueStart": meter,
+        "MeterValueStop": meter + energy,
+        "Auth": "",
+    }
+    return measured(stop, 129, json.dumps(told))
+
+
+def record_session_events(
+    hass: HomeAssistant, serial: str = SERIAL
+) -> list[dict[str, Any]]:
+    """Return a list that grows with the attributes of every session event of a charger.
+
+    An event that is shown again after a reload has the time and the session of
+    the one before it. Of two in one millisecond only the session differs.
+    """
+    watched = entity_id(hass, serial, "charging_session")
+    known: set[tuple[object, ...]] = set()
+    seen: list[dict[str, Any]] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        if event.data["entity_id"] != watched or new is None:
+            return
+        shown = (new.state, *phases([new.attributes]))
+        if new.state not in {"unavailable", "unknown"} and shown not in known:
+            known.add(shown)
+            seen.append(dict(new.attributes))
+
+    hass.bus.async_listen("state_changed", note)
+    return seen
+
+
+def phases(events: Iterable[Any]) -> list[tuple[str | None, str | None]]:
+    """Return (event type, session id) of session events."""
+    return [(each.get("event_type"), each.get("session_id")) for each in events]
+
+
+async def stored(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, query: str
+) -> list[Any]:
+    """Ask the entry's file for rows, by a connection of its own: what it sees is committed."""
+
+    def ask() -> list[Any]:
+        with closing(sqlite3.connect(store_path(hass, entry.entry_id))) as connection:
+            return connection.execute(query).fetchall()
+
+    return await hass.async_add_executor_job(ask)
+
+
+async def stored_values(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, serial: str = SERIAL
+) -> dict[str, Any]:
+    """Return the newest values of a charger that are in the entry's file, by key."""
+    query = f"SELECT key, value FROM readings WHERE device_id = '{serial}'"
+    return {key: json.loads(value) for key, value in await stored(hass, entry, query)}
+
+
+async def stored_sessions(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, serial: str = SERIAL
+) -> dict[str, float | None]:
+    """Return the energies of a charger's sessions that are in the entry's file, by id."""
+    query = f"SELECT session_id, energy FROM sessions WHERE device_id = '{serial}'"
+    return dict(await stored(hass, entry, query))

@@ -1,30 +1,39 @@
 """Actions on charging sessions, from the broker to the response."""
 
-from collections.abc import Mapping
 import csv
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 import io
 import json
-from typing import Any
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
-import probatio
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.ev_streams.const import DOMAIN
-from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from simulator.easee import EaseeAccount, EaseeCloud
 
-from .helpers import SERIAL, add_account, marker, state, wait_for_state, wait_live
+from .actions import (
+    SESSION_START,
+    SESSION_STOP,
+    SIGNED_SESSION,
+    TOKEN,
+    device,
+    get_sessions,
+    hours_ago,
+    publish_session,
+    stopped,
+)
+from .helpers import (
+    SERIAL,
+    add_account,
+    marker,
+    state,
+    wait_for_state,
+    wait_live,
+    wait_until,
+)
 
 OTHER = "EH000002"
-NOW = datetime.now(UTC).replace(microsecond=0)
-TOKEN = "A1B2C3D4"
-SESSION_START, SESSION_STOP, SIGNED_SESSION = 223, 129, 60
 OP_MODE, SESSION_ENERGY = 109, 121
 CHARGING, DISCONNECTED = 3, 1
 
@@ -37,88 +46,6 @@ def account(account: EaseeAccount) -> EaseeAccount:
         for observation in (SESSION_START, SESSION_STOP, SIGNED_SESSION):
             del charger.observations[observation]
     return account
-
-
-def hours_ago(hours: float) -> datetime:
-    return NOW - timedelta(hours=hours)
-
-
-def started(number: int, start: datetime, meter: float) -> dict[str, Any]:
-    """The members of a session's beginning."""
-    return {
-        "Id": number,
-        "Start": start.isoformat(),
-        "MeterValue": meter,
-        "Auth": TOKEN,
-        "AuthReason": 1,
-    }
-
-
-def stopped(
-    number: int, start: datetime, stop: datetime, meter: float, energy: float
-) -> dict[str, Any]:
-    """The members of a session's end."""
-    return {
-        "Id": number,
-        "Start": start.isoformat(),
-        "Stop": stop.isoformat(),
-        "EnergyKwh": energy,
-        "MeterValueStart": meter,
-        "MeterValueStop": meter + energy,
-        "Auth": TOKEN,
-        "AuthReason": 1,
-    }
-
-
-async def publish_session(
-    account: EaseeAccount,
-    number: int,
-    start: datetime,
-    stop: datetime | None = None,
-    *,
-    serial: str = SERIAL,
-    energy: float = 8.5,
-) -> None:
-    """Publish a session's beginning, and its end if it has one; it begins at 1000 kWh."""
-    await account.publish(
-        serial,
-        SESSION_START,
-        json.dumps(started(number, start, 1000.0)),
-        timestamp=start,
-    )
-    if stop is not None:
-        await account.publish(
-            serial,
-            SESSION_STOP,
-            json.dumps(stopped(number, start, stop, 1000.0, energy)),
-            timestamp=stop,
-        )
-
-
-def device(hass: HomeAssistant, entry: EvStreamsConfigEntry, own_id: str) -> str:
-    """The id that an action wants."""
-    found = dr.async_get(hass).async_get_device_by_identifier(
-        (DOMAIN, own_id), entry.entry_id
-    )
-    assert found is not None
-    return found.id
-
-
-async def get_sessions(
-    hass: HomeAssistant, *devices: str, **fields: object
-) -> Mapping[str, Any]:
-    """Call the action as a script would."""
-    response = await hass.services.async_call(
-        DOMAIN,
-        "get_sessions",
-        {"device_id": list(devices), **fields},
-        blocking=True,
-        return_response=True,
-    )
-    assert response is not None
-    # What a script or the developer tools make of it.
-    told: Mapping[str, Any] = json.loads(json.dumps(response))
-    return told
 
 
 def moment(text: str) -> datetime:
@@ -305,6 +232,9 @@ async def test_token_is_kept_for_who_wants_it(
         assert session["rfid_token"] == line["rfid_token"] == TOKEN
     else:
         assert TOKEN not in json.dumps(told)
+    await wait_until(
+        lambda: state(hass, SERIAL, "charging_session").state != "unknown", "the event"
+    )
     assert state(hass, SERIAL, "charging_session").attributes["session_id"] == "435"
     assert TOKEN not in str([each.as_dict() for each in hass.states.async_all()])
     assert TOKEN not in caplog.text
@@ -370,112 +300,3 @@ async def test_concluded_session_is_returned_too(
     assert line["session_id"] == ""
     assert moment(line["start"]) == start
     assert float(line["energy"]) == 6.25
-
-
-@pytest.mark.parametrize("action", ["get_sessions", "import_history"])
-async def test_strange_devices_are_refused(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount, action: str
-) -> None:
-    """A device that does not exist or belongs to others is named in the answer."""
-    await add_account(hass, cloud, account)
-    foreign = MockConfigEntry(domain="other")
-    foreign.add_to_hass(hass)
-    theirs = dr.async_get(hass).async_get_or_create(
-        config_entry_id=foreign.entry_id, identifiers={("other", SERIAL)}
-    )
-    for device_id in ("no such device", theirs.id):
-        with pytest.raises(ServiceValidationError) as refused:
-            await hass.services.async_call(
-                DOMAIN,
-                action,
-                {"device_id": [device_id], "from": hours_ago(5)},
-                blocking=True,
-                return_response=True,
-            )
-        assert refused.value.translation_key == "not_our_device"
-        assert refused.value.translation_placeholders == {"device": device_id}
-
-
-@pytest.mark.parametrize("action", ["get_sessions", "import_history"])
-async def test_account_that_does_not_run_is_named(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount, action: str
-) -> None:
-    """Nothing is known of its chargers, which is not the same as no sessions."""
-    entry = await add_account(hass, cloud, account)
-    assert await hass.config_entries.async_unload(entry.entry_id)
-    with pytest.raises(ServiceValidationError) as refused:
-        await hass.services.async_call(
-            DOMAIN,
-            action,
-            {"device_id": device(hass, entry, SERIAL), "from": hours_ago(5)},
-            blocking=True,
-            return_response=True,
-        )
-    assert refused.value.translation_key == "account_not_loaded"
-    assert refused.value.translation_placeholders == {"account": entry.title}
-
-
-@pytest.mark.parametrize("action", ["get_sessions", "import_history"])
-@pytest.mark.parametrize("hours", [0, 2])
-async def test_period_that_is_none_is_refused(
-    hass: HomeAssistant,
-    cloud: EaseeCloud,
-    account: EaseeAccount,
-    action: str,
-    hours: float,
-) -> None:
-    """From has to be before to."""
-    entry = await add_account(hass, cloud, account)
-    with pytest.raises(ServiceValidationError) as refused:
-        await hass.services.async_call(
-            DOMAIN,
-            action,
-            {
-                "device_id": device(hass, entry, SERIAL),
-                "from": hours_ago(5 - hours),
-                "to": hours_ago(5),
-            },
-            blocking=True,
-            return_response=True,
-        )
-    assert refused.value.translation_key == "empty_period"
-
-
-async def test_import_needs_a_past_and_a_recorder(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
-) -> None:
-    """Tomorrow has no history; without the recorder there is nowhere to write it."""
-    entry = await add_account(hass, cloud, account)
-    for start, reason in ((hours_ago(-24), "empty_period"), (NOW, "no_recorder")):
-        with pytest.raises(ServiceValidationError) as refused:
-            await hass.services.async_call(
-                DOMAIN,
-                "import_history",
-                {"device_id": device(hass, entry, SERIAL), "from": start},
-                blocking=True,
-            )
-        assert refused.value.translation_key == reason
-
-
-async def test_documents_that_cannot_be_read_are_an_error(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
-) -> None:
-    """A file that is gone is no empty list; the sessions themselves need no file."""
-    entry = await add_account(hass, cloud, account)
-    await publish_session(account, 435, hours_ago(5), hours_ago(4))
-    await marker(hass, account)(38)
-    await entry.runtime_data.store.close()
-    target = device(hass, entry, SERIAL)
-    with pytest.raises(HomeAssistantError) as failed:
-        await get_sessions(hass, target, signed_documents=True)
-    assert failed.value.translation_key == "store_unavailable"
-    assert len((await get_sessions(hass, target))["sessions"]) == 1
-
-
-async def test_no_device_is_no_answer(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
-) -> None:
-    """A template that found no device shows as an error, not as no sessions."""
-    await add_account(hass, cloud, account)
-    with pytest.raises(probatio.Invalid):
-        await get_sessions(hass)

@@ -47,7 +47,9 @@ def powers(held: Contents) -> list[object]:
 
 
 async def wait_for_message(entry: EvStreamsConfigEntry, number: int) -> None:
-    await wait_until(lambda: entry.runtime_data.messages >= number, f"message {number}")
+    await wait_until(
+        lambda: entry.runtime_data.vitals.messages >= number, f"message {number}"
+    )
 
 
 async def test_copy_is_whole_while_messages_flow(

@@ -74,7 +74,7 @@ async def test_new_charger_appears_without_reload(
     await hass.async_block_till_done()
     await wait_for_number(hass, "EH000002", "total_power", 3.75)
     assert entry.runtime_data is coordinator
-    assert coordinator.not_followed == 0
+    assert coordinator.vitals.not_followed == 0
 
 
 async def test_charger_that_is_gone_can_be_removed(
@@ -166,7 +166,9 @@ async def test_stranger_is_asked_about_once(
     asked = len([r for r in cloud.requests if r.path == "/api/chargers"])
     for number in range(50):
         await account.publish("EH999999", 120, float(number), remember=False)
-    await wait_until(lambda: entry.runtime_data.not_followed == 50, "the strangers")
+    await wait_until(
+        lambda: entry.runtime_data.vitals.not_followed == 50, "the strangers"
+    )
     again = len([r for r in cloud.requests if r.path == "/api/chargers"])
     assert again == asked + 1
 

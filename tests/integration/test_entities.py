@@ -95,8 +95,11 @@ async def test_every_observation_is_shown(
     await wait_for_state(hass, SERIAL, "charging_session_start", start)
     await account.publish(SERIAL, 129, json.dumps(ended))
     await wait_for_state(hass, SERIAL, "charging_session_stop", stop)
-    event = state(hass, SERIAL, "charging_session")
-    assert event.attributes["event_type"] == "stopped"
+
+    def told() -> object:
+        return state(hass, SERIAL, "charging_session").attributes["event_type"]
+
+    await wait_until(lambda: told() == "stopped", "the event")
     signed_at = now - timedelta(minutes=30)
     await account.publish(SERIAL, 60, "opaque", timestamp=signed_at)
     await wait_for_state(hass, SERIAL, "charging_session_signed", signed_at.isoformat())

@@ -74,7 +74,7 @@ async def test_unload_leaves_no_consumer(
     await hass.config_entries.async_setup(entry.entry_id)
     await wait_for_number(hass, SERIAL, "total_power", 6.25)
     await wait_until(
-        lambda: entry.runtime_data.messages == 1, "the message that waited"
+        lambda: entry.runtime_data.vitals.messages == 1, "the message that waited"
     )
     assert (await administrator.queue_state(account.queue)).consumers == 1
 

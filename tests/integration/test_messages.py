@@ -122,7 +122,7 @@ async def test_redelivery_doubles_nothing(
     await hass.config_entries.async_setup(entry.entry_id)
     await wait_for_number(hass, SERIAL, "total_power", 3.3)
     await queue_is_empty(administrator, account)
-    assert entry.runtime_data.redelivered == 2
+    assert entry.runtime_data.vitals.redelivered == 2
     assert [event["event_type"] for event in events] == ["started", "stopped"]
 
 
@@ -189,8 +189,8 @@ async def test_500_malformed_among_500_good(
     await queue_is_empty(administrator, account)
     coordinator = entry.runtime_data
     assert coordinator.refusals.counts.total() == 500
-    assert coordinator.messages == 1000
-    assert coordinator.redelivered == 0
+    assert coordinator.vitals.messages == 1000
+    assert coordinator.vitals.redelivered == 0
     assert coordinator.ledger.verdicts[Verdict.NEW] >= 500
     assert "secret-token" not in caplog.text
     warnings = [r for r in caplog.records if "cannot be decoded" in r.getMessage()]
@@ -210,7 +210,7 @@ async def test_unknown_things_are_counted(
     await account.publish_raw("SYS.1", b"")
     mark = marker(hass, account)
     await mark(37)
-    assert entry.runtime_data.unknown == {
+    assert entry.runtime_data.vitals.unknown == {
         "observation 9999": 1,
         "routing key C": 1,
         "routing key CR": 1,
@@ -246,7 +246,9 @@ async def test_strangers_are_acknowledged_and_counted(
     entry = await add_account(hass, cloud, account)
     for _ in range(5):
         await account.publish("EH999999", 120, 1.0)
-    await wait_until(lambda: entry.runtime_data.not_followed == 5, "the strangers")
+    await wait_until(
+        lambda: entry.runtime_data.vitals.not_followed == 5, "the strangers"
+    )
     await queue_is_empty(administrator, account)
 
 
@@ -296,4 +298,4 @@ async def test_latency_is_measured_on_the_clouds_clock(
     )
     mark = marker(hass, account)
     await mark(46)
-    assert coordinator.upload_latency[SERIAL] < timedelta(minutes=1)
+    assert coordinator.vitals.upload_latency[SERIAL] < timedelta(minutes=1)

@@ -14,6 +14,7 @@ from .helpers import (
     marker,
     record_events,
     session_json,
+    session_start,
     state,
     wait_for_number,
     wait_for_state,
@@ -131,3 +132,19 @@ async def test_snapshot_fires_no_event(
     await add_account(hass, cloud, account)
     await wait_for_number(hass, SERIAL, "charging_session_energy", 7.5)
     assert state(hass, SERIAL, "charging_session").state == "unknown"
+
+
+async def test_session_of_a_wrong_clock_is_not_the_last_one_for_ever(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """A charger that once believed in another year goes on with its next session."""
+    await add_account(hass, cloud, account)
+    now = datetime.now(UTC).replace(microsecond=0)
+    await account.publish_many(
+        SERIAL,
+        [session_start(9, now + timedelta(days=3650)), session_start(10, now)],
+        remember=False,
+    )
+    later = now + timedelta(seconds=30)
+    await account.publish_many(SERIAL, [session_start(11, later)], remember=False)
+    await wait_for_state(hass, SERIAL, "charging_session_start", later.isoformat())

@@ -210,7 +210,9 @@ async def test_stranger_while_the_list_cannot_be_had(
     await hass.async_block_till_done()
     cloud.fail_next("/api/chargers", status=500)
     await account.publish("EH000009", 120, 1.0)
-    await wait_until(lambda: entry.runtime_data.not_followed == 1, "the stranger")
+    await wait_until(
+        lambda: entry.runtime_data.vitals.not_followed == 1, "the stranger"
+    )
     await queue_is_empty(administrator, account)
 
 
@@ -228,7 +230,7 @@ async def test_message_in_question_outlasts_an_unload(
     start = datetime.now(UTC)
     session = json.dumps({"Id": 1, "Start": start.isoformat()})
     await account.publish("EH000002", 223, session, remember=False)
-    await wait_until(lambda: entry.runtime_data.messages == 1, "the message")
+    await wait_until(lambda: entry.runtime_data.vitals.messages == 1, "the message")
     await hass.config_entries.async_unload(entry.entry_id)
     assert (await administrator.queue_state(account.queue)).ready == 1
 
@@ -259,7 +261,7 @@ async def test_stranger_does_not_hold_up_the_stream(
         await account.publish(SERIAL, 120, power)
     await wait_for_number(hass, SERIAL, "total_power", 2.5)
     await queue_is_empty(administrator, account)
-    assert entry.runtime_data.not_followed == 1
+    assert entry.runtime_data.vitals.not_followed == 1
 
 
 async def test_refused_login_is_not_tried_for_ever(
@@ -283,7 +285,9 @@ async def test_refused_login_is_not_tried_for_ever(
     for _ in range(3):
         async_fire_time_changed(hass, dt_util.utcnow() + coordinator.REFRESH_INTERVAL)
         await account.publish("EH888888", 120, 1.0)
-        await wait_until(lambda: entry.runtime_data.not_followed > 0, "the stranger")
+        await wait_until(
+            lambda: entry.runtime_data.vitals.not_followed > 0, "the stranger"
+        )
         await hass.async_block_till_done()
     logins = [r for r in cloud.requests if r.path == "/api/accounts/login"]
     assert len(logins) <= 2
@@ -304,7 +308,7 @@ async def test_crowd_of_strangers(
     body = json.dumps({"Timestamp": datetime.now(UTC).isoformat(), "Value": 1.5})
     message = ("EH000002.O.120", body.encode(), None)
     await administrator.publish_many(account.exchange, [message] * 50)
-    await wait_until(lambda: entry.runtime_data.messages == 50, "the crowd")
+    await wait_until(lambda: entry.runtime_data.vitals.messages == 50, "the crowd")
     await wait_until(
         lambda: entry.runtime_data.inventory.is_followed("EH000002"), "the charger"
     )
@@ -366,7 +370,7 @@ async def test_backlog_is_counted_down(
         ),
     )
     await hass.config_entries.async_setup(entry.entry_id)
-    await wait_until(lambda: entry.runtime_data.messages == 31, "the backlog")
+    await wait_until(lambda: entry.runtime_data.vitals.messages == 31, "the backlog")
     await wait_for_state(hass, str(entry.unique_id), "stream_status", "live")
     await wait_for_state(hass, str(entry.unique_id), "backlog", "0")
     assert "replaying" in seen
