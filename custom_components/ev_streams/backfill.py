@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from homeassistant.components.recorder.db_schema import StatisticsShortTerm
 from homeassistant.components.recorder.models import StatisticData
-from homeassistant.components.recorder.statistics import (
-    StatisticsRow,
-    get_last_short_term_statistics,
-    get_metadata,
-)
-from homeassistant.core import HomeAssistant
+from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 
@@ -114,11 +108,11 @@ async def import_figures(
             known = _Known(
                 before=await statistics.newest_before(min(own)),
                 present=await statistics.rows(min(own)),
-                live=await _newest_live(history.hass, statistics),
+                live=await statistics.newest_live(),
                 shown=convert(shown) if isinstance(shown, int | float) else None,
                 until=until,
             )
-            await _import(history.hass, statistics, own, known, convert(TOLERANCE))
+            await _import(statistics, own, known, convert(TOLERANCE))
             written |= own.keys()
         # Whoever asks next must find these rows, not add to what they replace.
         await get_instance(history.hass).async_block_till_done()
@@ -126,7 +120,6 @@ async def import_figures(
 
 
 async def _import(
-    hass: HomeAssistant,
     statistics: LongTermStatistics,
     own: Mapping[datetime, float],
     known: _Known,
@@ -144,10 +137,10 @@ async def _import(
     else:
         missing = 0.0
     if known.live is None:
-        await _write_live(hass, statistics, _new_live(known, rows[-1], after, missing))
+        await statistics.write_live(_new_live(known, rows[-1], after, missing))
     elif missing and _start(known.live) < follows:
         # The recorder goes on from it, and it was not raised with what follows.
-        await _write_live(hass, statistics, _raised(known.live, missing))
+        await statistics.write_live(_raised(known.live, missing))
 
 
 def _anchor(known: _Known, own: Mapping[datetime, float]) -> _Anchor:
@@ -253,36 +246,6 @@ def _raised(live: StatisticsRow, missing: float) -> StatisticData:
     if (state := live.get("state")) is not None:
         row["state"] = state
     return row
-
-
-async def _newest_live(
-    hass: HomeAssistant, statistics: LongTermStatistics
-) -> StatisticsRow | None:
-    """Return the newest row of five minutes, in the unit of the statistics."""
-    statistic_id = statistics.statistic_id
-    rows = await get_instance(hass).async_add_executor_job(
-        get_last_short_term_statistics,
-        hass,
-        1,
-        statistic_id,
-        False,
-        {"state", "sum"},
-    )
-    return next(iter(rows.get(statistic_id, ())), None)
-
-
-async def _write_live(
-    hass: HomeAssistant, statistics: LongTermStatistics, row: StatisticData
-) -> None:
-    """Let the recorder have the row, which it keeps over a restart as any other."""
-    instance, statistic_id = get_instance(hass), statistics.statistic_id
-    # A sensor without any row is known to the recorder once the first are written.
-    await instance.async_block_till_done()
-    found = await instance.async_add_executor_job(
-        lambda: get_metadata(hass, statistic_ids={statistic_id})
-    )
-    metadata = found[statistic_id][1]
-    instance.async_import_statistics(metadata, [row], StatisticsShortTerm)
 
 
 def _start(row: StatisticsRow) -> datetime:

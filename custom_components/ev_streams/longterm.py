@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from homeassistant.components.recorder.db_schema import StatisticsRuns
+from homeassistant.components.recorder.db_schema import (
+    StatisticsRuns,
+    StatisticsShortTerm,
+)
 from homeassistant.components.recorder.models import (
     StatisticData,
     StatisticMeanType,
@@ -19,6 +22,7 @@ from homeassistant.components.recorder.statistics import (
     STATISTIC_UNIT_TO_UNIT_CONVERTER,
     StatisticsRow,
     async_import_statistics,
+    get_last_short_term_statistics,
     get_metadata,
     statistics_during_period,
 )
@@ -83,6 +87,29 @@ class LongTermStatistics:
             if summed:
                 return summed[-1]
         return None
+
+    async def newest_live(self) -> StatisticsRow | None:
+        """Return the newest row of five minutes: from its sum the recorder goes on."""
+        rows = await get_instance(self._hass).async_add_executor_job(
+            get_last_short_term_statistics,
+            self._hass,
+            1,
+            self.statistic_id,
+            False,
+            {"state", "sum"},
+        )
+        return next(iter(rows.get(self.statistic_id, ())), None)
+
+    async def write_live(self, row: StatisticData) -> None:
+        """Let the recorder have a row of five minutes, to go on from its sum.
+
+        It keeps it over a restart as any other. There is no public function for
+        that; this is what those for hourly rows call.
+        """
+        instance = get_instance(self._hass)
+        # A sensor without any row is known to the recorder once the first are written.
+        await instance.async_block_till_done()
+        instance.async_import_statistics(self._metadata, [row], StatisticsShortTerm)
 
     def write(self, rows: Iterable[StatisticData]) -> None:
         """Let the recorder insert the rows, or put them in the place of those it has."""
