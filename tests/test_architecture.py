@@ -47,6 +47,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"inventory", "connection", "storage", "commit", "derivation", "vitals"}),
     frozenset({"refresh", "intake", "announcer", "longterm", "sums"}),
     frozenset({"history"}),
+    frozenset({"reception"}),
     frozenset({"coordinator", "backfill"}),
     frozenset({"entity", "report"}),
 )

@@ -474,7 +474,7 @@ def test_everything_is_what_a_restart_would_bring_back(desk: Desk) -> None:
     intake = Intake(
         ledger,
         desk.committer,
-        Derivation(EASEE, ledger),
+        Derivation(EASEE),
         history_keys=(),
         meter_keys=(),
         personal_keys={"token"},

@@ -12,16 +12,20 @@ DIGITS = 6
 class Derivation:
     """Derives for every device of an account, from what the ledger took and held."""
 
-    def __init__(self, provider: Provider, ledger: Ledger) -> None:
-        """Go on from what the ledger restored, before anything new is applied to it."""
+    def __init__(self, provider: Provider) -> None:
+        """Know no device yet."""
         self._provider = provider
         self._meters: dict[str, Meter] = {}
         self._concluders: dict[str, SessionConcluder] = {}
+
+    def restore(self, ledger: Ledger) -> None:
+        """Go on from what the ledger restored, before anything new is applied to it."""
+        create = self._provider.create_concluder
         for device_id in ledger.devices():
-            self._meters[device_id] = _restored_meter(provider, ledger, device_id)
-            if provider.create_concluder is not None:
+            self._meters[device_id] = _restored_meter(self._provider, ledger, device_id)
+            if create is not None:
                 self._concluders[device_id] = _restored_concluder(
-                    provider.create_concluder, ledger, device_id
+                    create, ledger, device_id
                 )
 
     def take(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Final
 
-from .batch import Batch
+from .batch import Batch, Contents
 from .commit import Committer
 from .derivation import Derivation
 from .ledger import (
@@ -135,10 +135,18 @@ class Intake:
             batch.forgotten_sessions.add((change.device_id, dropped))
         return news
 
-    def forget_tokens(self) -> None:
-        """Drop the tokens of sessions that were kept when that was wanted."""
-        for session in self._ledger.forget_tokens():
-            self._note_session(session)
+    def restore(self, contents: Contents) -> None:
+        """Go on from what was kept, before anything new is taken.
+
+        Tokens of sessions, kept when that was wanted, go when it no longer is.
+        """
+        self._ledger.restore(contents.readings, contents.sessions, contents.announced)
+        self._derivation.restore(self._ledger)
+        self.late_hours |= contents.late_hours
+        self.kept_since.update(contents.kept_since)
+        if not self._keeps_tokens:
+            for session in self._ledger.forget_tokens():
+                self._note_session(session)
 
     def conclude(self, now: datetime) -> list[SessionChange]:
         """Return sessions that follow from the newest readings, however these came.

@@ -102,7 +102,7 @@ async def commit_first(directory: Path) -> AsyncIterator[Handle]:
     intake = Intake(
         ledger,
         committer,
-        Derivation(EASEE, ledger),
+        Derivation(EASEE),
         history_keys=history_keys(EASEE),
         meter_keys=EASEE.meter_inputs,
         personal_keys=EASEE.personal_keys,

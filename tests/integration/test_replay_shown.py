@@ -7,7 +7,7 @@ import random
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.ev_streams import coordinator
+from custom_components.ev_streams import reception
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.rabbitmq import Administrator
@@ -96,7 +96,7 @@ async def test_progress_of_a_replay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Messages left and percent done run through to the end, and then it is live."""
-    monkeypatch.setattr(coordinator, "COUNTDOWN_PERIOD", 0.02)
+    monkeypatch.setattr(reception, "COUNTDOWN_PERIOD", 0.02)
     waiting = charging(begin)
     await leave_waiting(account, waiting)
     stream = str(entry.unique_id)
@@ -155,7 +155,7 @@ async def test_meters_never_fall_during_a_replay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Shown as often as can be, out of order and with glitches: what has flowed has flowed."""
-    monkeypatch.setattr(coordinator, "REPLAY_PERIOD", 0.0)
+    monkeypatch.setattr(reception, "REPLAY_PERIOD", 0.0)
     told = charging(begin, 300)
     zeros = [measured(m.time + 5 * SECOND, 121, 0) for m in told[2::60]]
     await leave_waiting(account, jumbled([*told, *zeros]))
