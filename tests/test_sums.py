@@ -1,0 +1,113 @@
+"""Readings of a meter are fitted to the rows that the recorder has of it."""
+
+from datetime import UTC, datetime, timedelta
+
+from homeassistant.components.recorder.statistics import StatisticsRow
+
+from custom_components.ev_streams.series import HOUR
+from custom_components.ev_streams.sums import counted_at, placed, with_rows
+
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+SLACK = 0.001
+
+
+def at(minutes: float) -> datetime:
+    """Return a time so many minutes after nine."""
+    return NINE + timedelta(minutes=minutes)
+
+
+def row(hour: datetime, total: float, state: float | None) -> StatisticsRow:
+    """Return an hourly row."""
+    start = hour.timestamp()
+    return StatisticsRow(start=start, end=start + 3600, sum=total, state=state)
+
+
+def test_sums_go_on_from_the_row_before() -> None:
+    before = row(NINE - HOUR, 40.0, 100.0)
+    meter, base = placed([(at(0), 100.0), (at(60), 106.0)], NINE, before, SLACK)
+    reached = meter.at(at(60))
+    assert reached is not None
+    assert base + reached[1] == 46.0
+
+
+def test_a_row_long_before_the_readings_is_where_they_begin() -> None:
+    """What flowed since then is spread between it and the first reading."""
+    before = row(NINE - 4 * HOUR, 40.0, 100.0)
+    meter, base = placed([(at(0), 103.0), (at(60), 106.0)], NINE, before, SLACK)
+    halfway = meter.at(NINE - 1.5 * HOUR)
+    assert halfway is not None
+    assert base + halfway[1] == 41.5
+
+
+def test_a_meter_that_was_exchanged_goes_on_counting() -> None:
+    before = row(NINE - 2 * HOUR, 40.0, 100.0)
+    meter, base = placed([(at(0), 1.0), (at(60), 4.0)], NINE, before, SLACK)
+    reached = meter.at(at(60))
+    assert reached is not None
+    assert base + reached[1] == 44.0
+
+
+def test_without_a_row_before_the_sums_begin_at_0() -> None:
+    meter, base = placed([(at(-30), 99.0), (at(30), 101.0)], NINE, None, SLACK)
+    begin, later = meter.at(NINE), meter.at(at(30))
+    assert begin is not None
+    assert later is not None
+    assert base + begin[1] == 0.0
+    assert base + later[1] == 1.0
+
+
+def test_a_row_that_shows_no_state_still_has_a_sum() -> None:
+    before = row(NINE - HOUR, 40.0, None)
+    meter, base = placed([(at(0), 100.0), (at(60), 106.0)], NINE, before, SLACK)
+    reached = meter.at(at(60))
+    assert reached is not None
+    assert base + reached[1] == 46.0
+
+
+def test_what_a_row_without_numbers_counted_is_not_known() -> None:
+    meter, _ = placed([(at(0), 100.0)], NINE, None, SLACK)
+    assert counted_at(meter, row(NINE, 1.0, None), at(60), SLACK) is None
+
+
+def test_a_row_that_grew_counts_where_no_reading_tells_of_its_hour() -> None:
+    pairs = [(at(30), 100.0), (at(270), 106.0)]
+    present = {
+        NINE: row(NINE, 40.0, 100.0),
+        NINE + HOUR: row(NINE + HOUR, 46.0, 106.0),
+        NINE + 2 * HOUR: row(NINE + 2 * HOUR, 46.0, 106.0),
+    }
+    assert with_rows(pairs, present, SLACK) == [
+        (at(30), 100.0),
+        (at(60), 100.0),
+        (at(120), 106.0),
+        (at(270), 106.0),
+    ]
+
+
+def test_a_flat_row_tells_nothing() -> None:
+    pairs = [(at(30), 100.0), (at(270), 106.0)]
+    present = {NINE + n * HOUR: row(NINE + n * HOUR, 40.0, 100.0) for n in range(4)}
+    assert with_rows(pairs, present, SLACK) == pairs
+
+
+def test_a_row_that_readings_contradict_is_left_out() -> None:
+    """It begins with less than the meter had shown before."""
+    pairs = [(at(30), 103.0), (at(270), 106.0)]
+    present = {
+        NINE: row(NINE, 40.0, 100.0),
+        NINE + HOUR: row(NINE + HOUR, 46.0, 106.0),
+    }
+    assert with_rows(pairs, present, SLACK) == [
+        (at(30), 103.0),
+        (at(120), 106.0),
+        (at(270), 106.0),
+    ]
+
+
+def test_rows_of_a_meter_with_resets_are_not_believed() -> None:
+    pairs = [(at(30), 9.0), (at(270), 1.0)]
+    present = {
+        NINE: row(NINE, 40.0, 9.0),
+        NINE + HOUR: row(NINE + HOUR, 46.0, 15.0),
+    }
+    assert with_rows(pairs, present, SLACK) == pairs
