@@ -71,7 +71,16 @@ def test_registers_that_agree_are_kept_when_others_outvote_them() -> None:
     curve = energy_curve(
         [point(3600 * hour, REGISTER, value) for hour, value in enumerate(values)]
     )
-    assert [energy for _, energy in curve] == [100.0, 101.0, 102.0, 102.0, 102.0]
+    assert [energy for _, energy in curve] == [100.0, 101.0, 102.0]
+
+
+def test_two_wrong_registers_do_not_outweigh_all_that_follow() -> None:
+    """They agree with each other, but a meter never falls, and twenty say otherwise."""
+    wrong = [point(0, START, 1309.5), point(600, STOP, 1316.7)]
+    right = [point(3600 * hour, REGISTER, 1278.0 + hour) for hour in range(1, 21)]
+    assert energy_curve([*wrong, *right]) == energy_curve(right)
+    late = [point(3600 * 21, START, 900.0), point(3600 * 22, STOP, 907.0)]
+    assert energy_curve([*right, *late]) == energy_curve(right)
 
 
 @given(charger=chargers(), random=seeds, excess=st.floats(1, 400))

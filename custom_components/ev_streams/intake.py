@@ -225,7 +225,11 @@ class Intake:
         if key not in self._point_keys or not isinstance(value, int | float):
             return
         device_id, measured_at = reading.device_id, reading.measured_at
-        if is_streamed and measured_at < self._is_whole_since(reading, now):
+        if is_streamed:
+            if measured_at < self._is_whole_since(reading, now):
+                return
+        elif key not in self._history_keys and self._is_old(reading):
+            # A session of the past that only a snapshot tells fits to nothing here.
             return
         batch = self._committer.batch
         batch.points[device_id, key, measured_at] = float(value)
@@ -236,6 +240,10 @@ class Intake:
             if self._keeps_history and hour not in self.late_hours:
                 self.late_hours.add(hour)
                 batch.late_hours.add(hour)
+
+    def _is_old(self, reading: Reading) -> bool:
+        since = self.kept_since.get(reading.device_id)
+        return since is not None and reading.measured_at < since
 
     def _is_whole_since(self, reading: Reading, now: datetime) -> datetime:
         """Return from when on all that the device streamed is here: at first from this reading."""

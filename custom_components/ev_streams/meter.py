@@ -9,7 +9,7 @@ the two that do are believed. The newest reading has no neighbour after it yet, 
 live meter may believe it for a while; it never takes back what it has told.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -68,13 +68,46 @@ def energy_curve(points: Iterable[MeterPoint]) -> list[Energy]:
     or as far before it as the counter of that session reaches.
     """
     fold = _Fold()
-    fold.run(sorted(filter(_tells_something, set(points)), key=_order))
+    fold.run(_consistent(sorted(filter(_tells_something, set(points)), key=_order)))
     curve: list[Energy] = []
     highest = 0.0
     for at, energy in fold.curve:
         highest = max(highest, energy)
         curve.append((at, highest))
     return curve
+
+
+def _consistent(points: Sequence[MeterPoint]) -> list[MeterPoint]:
+    """Leave out registers that most of the others contradict: a meter never falls.
+
+    Of those told in hours it is the longest run that rises which is believed, so that
+    two wrong ones before or after it do not make it flat. In order of time.
+    """
+    registers = [each for each in points if each.input is not MeterInput.COUNTER]
+    # The least value with which a rising run of each length ends, and where.
+    ends: list[float] = []
+    places: list[int] = []
+    before: list[int | None] = []
+    value = -inf
+    for place, register in enumerate(registers):
+        # A little less than the one before is a matter of rounding.
+        value = (
+            max(value, register.value)
+            if _is_about(register, value)
+            else (register.value)
+        )
+        length = bisect_right(ends, value)
+        before.append(places[length - 1] if length else None)
+        ends[length : length + 1] = [value]
+        places[length : length + 1] = [place]
+    believed: set[MeterPoint] = set()
+    at = places[-1] if places else None
+    while at is not None:
+        believed.add(registers[at])
+        at = before[at]
+    return [
+        each for each in points if each.input is MeterInput.COUNTER or each in believed
+    ]
 
 
 class Meter:
@@ -348,6 +381,10 @@ def _agree(before: Energy, after: Energy) -> bool:
     """Whether one register may follow another: no great fall, no impossible power."""
     growth = after[1] - before[1]
     return -SLACK <= growth <= SLACK + MOST_POWER * ((after[0] - before[0]) / HOUR)
+
+
+def _is_about(register: MeterPoint, value: float) -> bool:
+    return abs(register.value - value) <= SLACK
 
 
 def _tells_something(point: MeterPoint) -> bool:

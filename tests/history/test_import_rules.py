@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+import json
 
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
@@ -187,3 +188,51 @@ async def test_hour_that_is_half_over(
     power = entity_id(hass, SERIAL, "total_power")
     await wait_for_rows(hass, power, running - HOUR, [running - HOUR])
     assert max(await rows(hass, power, running - HOUR)) < running
+
+
+async def test_session_that_only_a_snapshot_tells_moves_no_row(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """A cloud that remembers yesterday wrongly does not make today flat."""
+    charger = account.add_charger(SERIAL, name="Garage", lifetime_energy=REGISTER)
+    entry = await add_account(hass, cloud, account)
+    energy = entity_id(hass, SERIAL, "energy")
+    first = this_hour() - 4 * HOUR
+    told = [measured(first + n * HOUR, 124, REGISTER + 2.0 * n) for n in range(5)]
+    await account.publish_many(SERIAL, told)
+    await queue_is_empty(administrator, account)
+    await compile_statistics(hass)
+    found = await wait_for_rows(hass, energy, first, [first + 3 * HOUR])
+    right = {hour: found[hour]["sum"] for hour in found}
+
+    yesterday = first - 20 * HOUR
+    for observation_id, text in (
+        (223, {"Id": 9, "Start": yesterday.isoformat(), "MeterValue": 1300.0}),
+        (
+            129,
+            {
+                "Id": 9,
+                "Start": yesterday.isoformat(),
+                "Stop": (yesterday + HOUR).isoformat(),
+                "EnergyKwh": 7.0,
+                "MeterValueStart": 1300.0,
+                "MeterValueStop": 1307.0,
+            },
+        ),
+    ):
+        charger.observations[observation_id] = (yesterday, json.dumps(text))
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_until(
+        lambda: entry.runtime_data.ledger.session(SERIAL, "9") is not None,
+        "the snapshot",
+    )
+    await account.publish_many(SERIAL, [measured(first + HOUR / 2, 120, 3.0)])
+    await queue_is_empty(administrator, account)
+    for _ in range(2):
+        await compile_statistics(hass)
+        power = entity_id(hass, SERIAL, "total_power")
+        await wait_for_rows(hass, power, first, [first])
+    await wait_for_sums(hass, energy, right)
