@@ -284,7 +284,7 @@ def _targets(call: ServiceCall) -> list[Target]:
             raise ServiceValidationError(
                 translation_domain=DOMAIN,
                 translation_key="not_our_device",
-                translation_placeholders={"device": registered_id},
+                translation_placeholders={"device": _name(device) or registered_id},
             )
         coordinator = _coordinator(entry)
         account = (DOMAIN, coordinator.inventory.account_id)
@@ -304,6 +304,10 @@ def _targets(call: ServiceCall) -> list[Target]:
                         name=each.name_by_user or each.name or device_id,
                     )
     return list(found.values())
+
+
+def _name(device: dr.AnyDeviceEntry | None) -> str | None:
+    return None if device is None else device.name_by_user or device.name
 
 
 def _entry(

@@ -75,9 +75,12 @@ async def test_strange_devices_are_refused(
     foreign = MockConfigEntry(domain="other")
     foreign.add_to_hass(hass)
     theirs = dr.async_get(hass).async_get_or_create(
-        config_entry_id=foreign.entry_id, identifiers={("other", SERIAL)}
+        config_entry_id=foreign.entry_id,
+        identifiers={("other", SERIAL)},
+        name="Somebody's",
     )
-    for device_id in ("no such device", theirs.id):
+    named = {"no such device": "no such device", theirs.id: "Somebody's"}
+    for device_id, name in named.items():
         with pytest.raises(ServiceValidationError) as refused:
             await hass.services.async_call(
                 DOMAIN,
@@ -87,7 +90,7 @@ async def test_strange_devices_are_refused(
                 return_response=True,
             )
         assert refused.value.translation_key == "not_our_device"
-        assert refused.value.translation_placeholders == {"device": device_id}
+        assert refused.value.translation_placeholders == {"device": name}
 
 
 @pytest.mark.parametrize("action", ["get_sessions", "import_history"])

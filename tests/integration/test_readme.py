@@ -29,12 +29,17 @@ def example(words: str) -> Any:
 async def test_monthly_report_is_mailed(
     hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
 ) -> None:
-    """On the first of November the sessions of October are mailed, and no others."""
+    """On the third of November the sessions of October are mailed, and no others."""
     await hass.config.async_set_time_zone("Europe/Zurich")
     await add_account(hass, cloud, account)
     assert entity_id(hass, SERIAL, "charger_op_mode") == "sensor.garage_status"
     mails = async_mock_service(hass, "notify", "mail")
-    energies = {"2026-09-30": 1.0, "2026-10-01": 2.0, "2026-10-31": 4.0}
+    energies = {
+        "2026-09-30": 1.0,
+        "2026-10-01": 2.0,
+        "2026-10-31": 4.0,
+        "2026-11-01": 8.0,
+    }
     for number, (day, energy) in enumerate(energies.items(), start=1):
         start = datetime.fromisoformat(f"{day}T20:00:00+02:00")
         await account.publish(
@@ -54,7 +59,7 @@ async def test_monthly_report_is_mailed(
         hass, "automation", example("- alias: Charging report")
     )
     # Six o'clock in the morning there.
-    with freeze_time("2026-11-01T05:00:00Z", real_asyncio=True):
+    with freeze_time("2026-11-03T05:00:00Z", real_asyncio=True):
         await hass.services.async_call(
             "automation",
             "trigger",
