@@ -8,7 +8,6 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from custom_components.ev_streams.longterm import compiled_until
 from custom_components.ev_streams.stream import supervisor
 from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.rabbitmq import Administrator
@@ -34,6 +33,7 @@ from .rows import (
     rows,
     seed_means,
     seed_sums,
+    tell_compiled,
     this_hour,
     wait_for_rows,
     wait_for_sums,
@@ -272,18 +272,10 @@ async def test_the_hour_that_runs_is_never_written(
     running = measurement(datetime.now(UTC), 121, 4.5)
     await account.publish_many(SERIAL, [*past, running])
     await wait_for_number(hass, SERIAL, "energy", REGISTER + 4.5)
-    await compile_statistics(hass)
+    await tell_compiled(hass, this_hour())
     energy = entity_id(hass, SERIAL, "energy")
     await wait_for_sums(hass, energy, {first: 44.0})
-    compiled = await newest_compiled_hour(hass)
-    assert max(await rows(hass, energy, first)) <= compiled
-
-
-async def newest_compiled_hour(hass: HomeAssistant) -> datetime:
-    """Return the newest hour whose last five minutes the recorder has compiled."""
-    until = await compiled_until(hass)
-    assert until is not None
-    return until - HOUR
+    assert max(await rows(hass, energy, first)) == first
 
 
 async def test_hours_between_two_late_ones_keep_what_they_were_told(

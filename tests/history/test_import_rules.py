@@ -30,6 +30,7 @@ from .rows import (
     rows,
     seed_means,
     seed_sums,
+    tell_compiled,
     this_hour,
     wait_for_rows,
     wait_for_sums,
@@ -184,7 +185,7 @@ async def test_hour_that_is_half_over(
         SERIAL, [measured(running - HOUR / 2, 120, 3.0), measured(now, 120, 5.0)]
     )
     await wait_for_number(hass, SERIAL, "total_power", 5.0)
-    await compile_statistics(hass)
+    await tell_compiled(hass, running)
     power = entity_id(hass, SERIAL, "total_power")
     await wait_for_rows(hass, power, running - HOUR, [running - HOUR])
     assert max(await rows(hass, power, running - HOUR)) < running
