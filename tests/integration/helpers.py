@@ -56,9 +56,17 @@ async def open_form(hass: HomeAssistant) -> ConfigFlowResult:
 
 
 async def add_account(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    *,
+    has_snapshots: bool = True,
 ) -> EvStreamsConfigEntry:
-    """Add the account through the config flow and wait until its stream is live."""
+    """Add the account through the config flow and wait until its stream is live.
+
+    Also until every charger's first values are there, so that none of them turns up
+    in the middle of what a test looks at.
+    """
     opened = await open_form(hass)
     result = await hass.config_entries.flow.async_configure(
         opened["flow_id"], form(cloud, account)
@@ -68,7 +76,25 @@ async def add_account(
     await hass.async_block_till_done()
     assert entry.state is ConfigEntryState.LOADED
     await wait_live(hass, entry)
+    if has_snapshots:
+        await wait_for_snapshots(entry, account)
     return entry
+
+
+async def wait_for_snapshots(
+    entry: EvStreamsConfigEntry, account: EaseeAccount
+) -> None:
+    """Wait until the newest values were asked for of every charger that has any."""
+    coordinator = entry.runtime_data
+    asked = [
+        serial
+        for serial, charger in account.chargers.items()
+        if charger.observations and coordinator.inventory.is_followed(serial)
+    ]
+    await wait_until(
+        lambda: all(coordinator.ledger.readings(serial) for serial in asked),
+        "the first values",
+    )
 
 
 async def wait_live(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:

@@ -116,7 +116,7 @@ async def test_snapshot_of_one_charger_fails(
     """One charger that the vendor will not speak of does not hide the other."""
     account.add_charger("EH000002", name="Street")
     cloud.fail_next(f"/state/{SERIAL}/", status=403)
-    await add_account(hass, cloud, account)
+    await add_account(hass, cloud, account, has_snapshots=False)
     other = account.chargers["EH000002"].observations[124][1]
     assert isinstance(other, float)
     await wait_for_number(hass, "EH000002", "lifetime_energy", other)
