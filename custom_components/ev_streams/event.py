@@ -57,6 +57,14 @@ class ChargingSessionEvent(EvStreamsEntity, EventEntity):
         )
 
     @override
+    def _is_available(self) -> bool:
+        """What a device told has happened, even if it is offline or not listed now.
+
+        An unavailable entity would show no event, and no automation would hear of it.
+        """
+        return self._coordinator.connection.available
+
+    @override
     def _current(self) -> EntityValue:
         """A session that is merely noted changes nothing here, only availability does."""
         return None

@@ -69,6 +69,7 @@ class Reception(Receiver):
         self._inventory = inventory
         self._notifier = notifier
         self._vitals = vitals
+        self._connection = connection
         self._backlog = connection.backlog
         self._park = park
         self._on_live = on_live
@@ -204,6 +205,12 @@ class Reception(Receiver):
             if backlog.is_live:
                 self._went_live()
 
+    def connected(self) -> None:
+        """Tell what nobody could be told of meanwhile; without a backlog all is caught up."""
+        self.announce_concluded(self._intake.not_announced())
+        if self._backlog.is_live:
+            self._went_live()
+
     def _went_live(self) -> None:
         """Show the end of the replay; what happened meanwhile becomes history now."""
         self.announce_concluded(self._intake.conclude(dt_util.utcnow()))
@@ -223,7 +230,9 @@ class Reception(Receiver):
         changes = self._apply(
             in_order, now, is_streamed=False, is_replaying=is_replaying
         )
-        self.announce_concluded([each for each in changes if each.is_derived])
+        # An entity that is unavailable shows no event: these are told on return.
+        if self._connection.available:
+            self.announce_concluded([each for each in changes if each.is_derived])
 
     def announce_concluded(self, changes: list[SessionChange]) -> None:
         """Announce sessions that no delivery waits for."""

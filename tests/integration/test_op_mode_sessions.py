@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 import json
 from typing import Any
 
@@ -17,6 +18,7 @@ from custom_components.ev_streams.coordinator import (
     REFRESH_INTERVAL,
     EvStreamsConfigEntry,
 )
+from custom_components.ev_streams.ledger import Ledger
 from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.rabbitmq import Administrator
 
@@ -278,6 +280,46 @@ async def test_session_that_is_named_after_all(
         ("stopped", "1"),
     ]
     assert await get_sessions(hass, entry) == [("1", start, stop, 1.5)]
+
+
+def _is_measured_at(ledger: Ledger, key: str, moment: datetime) -> bool:
+    held = ledger.reading(SERIAL, key)
+    return held is not None and held.measured_at == moment
+
+
+async def test_session_concluded_while_nobody_could_hear_of_it(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """With the stream cut and the API up it is recorded, and told when the stream is back."""
+    events = record_session_events(hass)
+    observations = account.chargers[SERIAL].observations
+    observations.clear()
+    began = datetime.now(UTC).replace(microsecond=0) - 20 * MINUTE
+    await administrator.limit_connections(0)
+    await administrator.close_connections(account.amqp_username)
+    await wait_until(lambda: not entry.runtime_data.connection.is_connected, "the loss")
+    async_fire_time_changed(hass, dt_util.utcnow() + 2 * MINUTE)
+    await hass.async_block_till_done()
+    assert state(hass, SERIAL, "charging_session").state == "unavailable"
+    ledger = entry.runtime_data.ledger
+    for number, (minutes, mode) in enumerate(((0, CHARGING), (10, DISCONNECTED)), 1):
+        later = datetime.now(UTC)
+        observations[OP_MODE] = (began + minutes * MINUTE, mode)
+        observations[TEMPERATURE] = (later, 38)
+        async_fire_time_changed(hass, dt_util.utcnow() + number * REFRESH_INTERVAL)
+        await wait_until(
+            partial(_is_measured_at, ledger, "temp_max", later), "the snapshot"
+        )
+    assert events == []
+    assert len(await get_sessions(hass, entry)) == 1
+
+    await administrator.limit_connections(None)
+    await wait_until(lambda: len(events) == 2, "both events")
+    assert [e["event_type"] for e in events] == ["started", "stopped"]
+    assert all(e["replayed"] for e in events)
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
