@@ -117,4 +117,10 @@ def _cell(value: object) -> object:
 
 
 def _local(moment: datetime | None) -> str | None:
-    return None if moment is None else dt_util.as_local(moment).isoformat()
+    if moment is None:
+        return None
+    try:
+        return dt_util.as_local(moment).isoformat()
+    except OverflowError:
+        # At either end of the calendar there is no other zone's time.
+        return moment.isoformat()

@@ -154,6 +154,8 @@ def test_a_time_may_have_an_offset(text: str) -> None:
         *(None, 1763614861, 1.5, True, [], {}),
         # It is the year 0 in Greenwich.
         "0001-01-01T00:00:00+01:00",
+        # A time that .NET was never given.
+        *("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"),
     ],
 )
 def test_what_is_no_time(raw: object) -> None:

@@ -263,3 +263,11 @@ def test_a_snapshot_is_read_as_the_stream_is() -> None:
     assert isinstance(session, SessionChange)
     assert session.energy == 0.411273
     assert observation_updates(CHARGER, 9999, 7.31, MEASURED) == ()
+
+
+def test_a_start_that_was_never_set_is_left_out() -> None:
+    """The year 1 is what .NET has for no time: the stop counts all the same."""
+    told = {**STOP_SAMPLE, "Start": "0001-01-01T00:00:00"}
+    session = session_of(observed(json.dumps(told), SESSION_STOP))
+    assert session.started_at is None
+    assert session.stopped_at == STOPPED_AT

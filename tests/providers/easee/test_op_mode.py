@@ -270,11 +270,8 @@ def test_an_op_mode_that_comes_late_is_left_out_after_a_restart_too() -> None:
     assert charger.told == [started(1000), stopped(1000, 2000)]
 
 
-@pytest.mark.parametrize(
-    "moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
-)
-def test_a_charger_with_a_wild_clock_does_no_harm(moment: datetime) -> None:
-    charger = Charger()
+def test_a_charger_with_a_wild_clock_does_no_harm() -> None:
+    charger, moment = Charger(), datetime.max.replace(tzinfo=UTC)
     charger.deliver(OP_MODE, CHARGING, moment)
     charger.deliver(OP_MODE, DISCONNECTED, moment)
     charger.observe(POWER, 7.2, 0)

@@ -43,6 +43,7 @@ SESSION_STOP_METER = "session_stop_meter"
 # A signed document is kept whole, so that somebody has to say how much is too much.
 DOCUMENT_BYTES = 64 * 1024
 HOUR = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode(delivery: Delivery) -> Message:
@@ -89,18 +90,25 @@ def observation_updates(
 
 
 def timestamp(raw: object) -> datetime:
-    """Read ISO 8601 as aware UTC: any number of fraction digits, no zone means UTC."""
+    """Read ISO 8601 as aware UTC: any number of fraction digits, no zone means UTC.
+
+    What lies before 1970 is none: .NET, which the vendor uses, writes the year 1 for
+    a time that was never set.
+    """
     if not isinstance(raw, str):
         raise BadInputError("timestamp")
     try:
         moment = datetime.fromisoformat(raw.strip())
-        return (
+        moment = (
             moment.replace(tzinfo=UTC)
             if moment.tzinfo is None
             else moment.astimezone(UTC)
         )
     except (ValueError, OverflowError) as err:
         raise BadInputError("timestamp") from err
+    if moment < EPOCH:
+        raise BadInputError("timestamp")
+    return moment
 
 
 def hourly_figure(entry: Mapping[str, object]) -> tuple[datetime, float]:
