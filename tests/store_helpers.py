@@ -86,7 +86,7 @@ def batch_of(*things: Reading | Session | SessionDocument | Point) -> Batch:
             case Session():
                 batch.sessions[each.device_id, each.session_id] = each
             case SessionDocument():
-                batch.documents.append(each)
+                batch.documents[each.device_id, each.measured_at] = each
             case Point():
                 slot = (each.device_id, each.key, each.measured_at)
                 batch.points[slot] = each.value

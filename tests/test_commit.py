@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 import sqlite3
 
@@ -186,6 +187,23 @@ async def test_acknowledged_in_order_and_after_the_commit(desk: Desk) -> None:
     assert desk.acknowledged == list(range(5))
     assert desk.in_file_when_acknowledged == [5] * 5
     assert desk.troubles == [None]
+
+
+async def test_one_that_cannot_be_acknowledged_holds_nobody_up(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when whoever waited for it has gone: the next are committed and let go."""
+
+    def gone() -> None:
+        raise asyncio.InvalidStateError
+
+    async with desk.running():
+        for number in range(3):
+            desk.committer.settle(gone)
+            desk.take(number)
+            desk.committer.changed(at_once=True)
+            await desk.until(partial(desk.acknowledged.__contains__, number))
+    assert caplog.text.count("could not be acknowledged") == 1
 
 
 async def test_a_delivery_that_tells_nothing_is_acknowledged_too(desk: Desk) -> None:

@@ -11,7 +11,8 @@ class Batch:
     """What one transaction is to write.
 
     `readings` are the newest by (device, key), `sessions` by (device, session id),
-    `points` values by (device, key, measured_at). `announced` names the phases
+    `documents` by (device, measured_at), `points` values by (device, key,
+    measured_at). `announced` names the phases
     whose event has fired, in that order, `late_hours` the tops of the hours that
     wait for import.
     `kept_since` tells by device before when points are missing, which never moves
@@ -21,7 +22,7 @@ class Batch:
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     announced: dict[tuple[str, str, SessionPhase], None] = field(default_factory=dict)
-    documents: list[SessionDocument] = field(default_factory=list)
+    documents: dict[tuple[str, datetime], SessionDocument] = field(default_factory=dict)
     points: dict[tuple[str, str, datetime], float] = field(default_factory=dict)
     late_hours: set[tuple[str, datetime]] = field(default_factory=set)
     kept_since: dict[str, datetime] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class Batch:
         self.readings |= newer.readings
         self.sessions |= newer.sessions
         self.announced |= newer.announced
-        self.documents += newer.documents
+        self.documents |= newer.documents
         self.points |= newer.points
         self.late_hours |= newer.late_hours
         for device_id, time in newer.kept_since.items():
@@ -63,9 +64,7 @@ class Batch:
         self.readings = _without(device_id, self.readings)
         self.sessions = _without(device_id, self.sessions)
         self.announced = _without(device_id, self.announced)
-        self.documents = [
-            each for each in self.documents if each.device_id != device_id
-        ]
+        self.documents = _without(device_id, self.documents)
         self.points = _without(device_id, self.points)
         self.late_hours = {each for each in self.late_hours if each[0] != device_id}
         self.kept_since.pop(device_id, None)

@@ -99,8 +99,7 @@ class Committer:
                 return False
             except Exception as err:
                 self._keep(batch, deliveries)
-                if type(err) not in self._unexpected:
-                    self._unexpected.add(type(err))
+                if self._is_first(err):
                     _LOGGER.exception("Nothing can be committed")
                 self._on_trouble(StoreUnavailableError(type(err).__name__))
                 return False
@@ -108,7 +107,7 @@ class Committer:
                 self._keep(batch, deliveries)
                 raise
             for acknowledge in deliveries:
-                acknowledge()
+                self._acknowledge(acknowledge)
             return True
 
     async def forget_device(self, device_id: str) -> None:
@@ -121,6 +120,20 @@ class Committer:
             self.batch.forget(device_id)
             if self._whole is not None:
                 self._whole.forget(device_id)
+
+    def _acknowledge(self, acknowledge: Acknowledge) -> None:
+        """A sender that does not hear of it sends again: never the others' trouble."""
+        try:
+            acknowledge()
+        except Exception as err:
+            if self._is_first(err):
+                _LOGGER.exception("A delivery could not be acknowledged")
+
+    def _is_first(self, err: Exception) -> bool:
+        """Whether the kind of error is new: each is logged once, not with every message."""
+        is_first = type(err) not in self._unexpected
+        self._unexpected.add(type(err))
+        return is_first
 
     async def _commit(self, batch: Batch) -> None:
         if self._whole is None:

@@ -73,7 +73,8 @@ class Intake:
     ) -> list[Reading | SessionChange]:
         """Return what is news of it, with all that follows from it."""
         if isinstance(update, SessionDocument):
-            self._committer.batch.documents.append(update)
+            slot = (update.device_id, update.measured_at)
+            self._committer.batch.documents[slot] = update
             self._committer.changed()
             return []
         if isinstance(update, SessionChange):

@@ -283,7 +283,8 @@ class Store:
 def remove_files(path: Path) -> None:
     """Delete the file, what belongs to it and what was set aside; blocks, OSError."""
     for file in _own_files(path) + _set_aside_files(path):
-        file.unlink()
+        # A store that is closed at this moment takes its WAL away itself.
+        file.unlink(missing_ok=True)
 
 
 def _own_files(path: Path) -> list[Path]:
@@ -348,7 +349,7 @@ def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
     yield tables.FORGET_SESSION, batch.forgotten_sessions
     yield tables.WRITE_SESSION, map(tables.row_of_session, batch.sessions.values())
     yield tables.WRITE_ANNOUNCED, batch.announced
-    yield tables.WRITE_DOCUMENT, map(tables.row_of_document, batch.documents)
+    yield tables.WRITE_DOCUMENT, map(tables.row_of_document, batch.documents.values())
     yield tables.WRITE_LATE_HOUR, tables.rows_of_hours(batch.late_hours)
     yield tables.WRITE_KEPT_SINCE, tables.rows_of_hours(batch.kept_since.items())
     yield (
@@ -366,7 +367,7 @@ def _limits(batch: Batch) -> Iterator[tuple[str, int, set[str]]]:
     yield tables.LIMIT_SESSIONS, SESSIONS_PER_DEVICE, devices
     devices = {device_id for device_id, _, _ in batch.announced}
     yield tables.LIMIT_ANNOUNCED, ANNOUNCED_PER_DEVICE, devices
-    devices = {document.device_id for document in batch.documents}
+    devices = {device_id for device_id, _ in batch.documents}
     yield tables.LIMIT_DOCUMENTS, DOCUMENTS_PER_DEVICE, devices
 
 
