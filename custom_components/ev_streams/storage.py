@@ -42,11 +42,12 @@ class StoreMonitor:
 
     def troubled(self, error: StoreError | None) -> None:
         """Tell the user of an error once, and clear what has passed by itself."""
-        self.last_error = None if error is None else str(error)
+        before, self.last_error = self.last_error, None if error is None else str(error)
+        if error is not None and before is None:
+            _LOGGER.warning("The file of %s fails: %s", self._entry.title, error)
+        elif error is None and before is not None:
+            _LOGGER.info("The file of %s is in use again", self._entry.title)
         if isinstance(error, StoreDamagedError):
-            _LOGGER.error(
-                "The file of %s is damaged and was set aside", self._entry.title
-            )
             self._raise(ISSUE_DAMAGED, is_fixable=True)
         elif error is not None:
             self._is_unavailable = True
