@@ -322,6 +322,15 @@ async def test_prune_keeps_the_last_hours_in_which_a_device_was_heard(
     ]
 
 
+async def test_a_device_of_few_hours_has_nothing_to_prune_yet(path: Path) -> None:
+    """From when on it is whole is for its first streamed reading to say."""
+    batch = Batch(points={(CHARGER, "total_power", NOW): 1.0})
+    async with opened(path) as (store, _):
+        await store.commit(batch)
+        assert await store.prune(NOW + 100 * HOUR, active_hours=4) == {}
+        assert (await store.points(CHARGER, NOW))["total_power"]
+
+
 async def test_what_is_missing_is_remembered(path: Path) -> None:
     """A new file in place of a damaged one says from when on it has everything."""
     async with opened(path) as (store, _):

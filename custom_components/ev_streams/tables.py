@@ -130,7 +130,7 @@ WRITE_POINT: Final = """
 READ_KEPT_SINCE: Final = "SELECT device_id, time FROM kept_since"
 MOVE_KEPT_SINCE: Final = """
     INSERT INTO kept_since (device_id, time)
-    SELECT device_id, MIN(
+    SELECT device_id, time FROM (SELECT device_id, MIN(
         :before,
         COALESCE((
             SELECT MIN(hour) - :margin FROM late_hours
@@ -138,8 +138,8 @@ MOVE_KEPT_SINCE: Final = """
         CASE WHEN :active_hours = 0 THEN :before ELSE COALESCE((
             SELECT DISTINCT measured_at / :hour * :hour AS active FROM points
             WHERE points.device_id = devices.device_id
-            ORDER BY active DESC LIMIT 1 OFFSET :active_hours - 1), 0) END)
-    FROM (SELECT DISTINCT device_id FROM points) AS devices WHERE TRUE
+            ORDER BY active DESC LIMIT 1 OFFSET :active_hours - 1), 0) END) AS time
+    FROM (SELECT DISTINCT device_id FROM points) AS devices) WHERE time > 0
     ON CONFLICT (device_id) DO UPDATE SET time = MAX(time, excluded.time)"""
 WRITE_KEPT_SINCE: Final = """
     INSERT INTO kept_since (device_id, time) VALUES (?, ?)
