@@ -1,9 +1,11 @@
 """One per entry: puts the account's parts together, runs them and ends them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from functools import partial
+import logging
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -44,6 +46,8 @@ from .stream.supervisor import Stream, Supervisor
 from .vitals import Vitals
 
 type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
+
+_LOGGER = logging.getLogger(__name__)
 
 RECORDER = "recorder"
 REFRESH_INTERVAL = timedelta(hours=1)
@@ -151,7 +155,20 @@ class EvStreamsCoordinator:
 
     async def open(self) -> None:
         """Take up what was kept before a restart; raises what a setup may raise."""
-        self.intake.restore(await open_store(self.store, self.store_monitor))
+        contents = await open_store(self.store, self.store_monitor)
+        self.intake.restore(contents)
+        try:
+            for device_id in self.ledger.devices():
+                if self.inventory.is_deselected(device_id):
+                    await self.committer.forget_device(device_id)
+                    self.intake.forget(device_id)
+            if not self._entry.options.get(CONF_HISTORY, True):
+                # They would keep their readings in the file for ever.
+                await self.store.forget_hours(contents.late_hours)
+                self.intake.late_hours.clear()
+        except StoreError:
+            # The next start has another try; a commit meets the same and tells of it.
+            self.committer.changed(at_once=True)
 
     def start(self) -> None:
         """Run the stream as soon as Home Assistant has started.
@@ -168,9 +185,7 @@ class EvStreamsCoordinator:
             self._hass, self._interval, REFRESH_INTERVAL, cancel_on_shutdown=True
         )
         self._tasks = [
-            self._entry.async_create_background_task(
-                self._hass, work, f"ev_streams {name}"
-            )
+            self._run(name, work)
             for name, work in (
                 ("stream", self._supervisor.run()),
                 ("refresh", self._refresher.run()),
@@ -178,6 +193,20 @@ class EvStreamsCoordinator:
                 *([("history", self.history.run())] if self._keeps_history else []),
             )
         ]
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a part of the account; one that fails must not do so in silence."""
+
+        @callback
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _LOGGER.error("The %s of an account failed", name, exc_info=error)
+
+        task = self._entry.async_create_background_task(
+            self._hass, work, f"ev_streams {name}"
+        )
+        task.add_done_callback(ended)
+        return task
 
     async def stop(self) -> None:
         """End the stream; what came is kept and acknowledged, the rest stays at the broker."""
@@ -236,6 +265,7 @@ class EvStreamsCoordinator:
 
     def _connected(self) -> None:
         """Ask what the stream does not tell; what is pending sets no pace for a replay."""
+        self._reception.connected()
         self._refresher.request()
         self.committer.changed(at_once=True)
 

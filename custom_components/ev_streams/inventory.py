@@ -76,15 +76,17 @@ class Inventory:
 
     def remove_deselected(self) -> None:
         """Take the devices off the registry that the user chose not to follow any more."""
-        picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
-        if picked is None:
-            return
-        kept = {(DOMAIN, device_id) for device_id in (*picked, self.account_id)}
         for device in dr.async_entries_for_config_entry(
             self._registry, self._entry.entry_id
         ):
-            if not kept & device.identifiers:
+            ids = {each for domain, each in device.identifiers if domain == DOMAIN}
+            if all(self.is_deselected(device_id) for device_id in ids):
                 self._registry.async_remove_device(device.id)
+
+    def is_deselected(self, device_id: str) -> bool:
+        """Whether the user chose devices, and not this one."""
+        picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
+        return picked is not None and device_id not in (*picked, self.account_id)
 
     def forget(self, device_id: str) -> None:
         """Stop following a device that the user removed; it is new should it come back."""

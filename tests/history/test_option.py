@@ -10,9 +10,17 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from simulator.easee import EaseeAccount, EaseeCloud
-from tests.integration.helpers import SERIAL, add_account, entity_id, marker, wait_live
+from tests.integration.helpers import (
+    SERIAL,
+    add_account,
+    entity_id,
+    marker,
+    measured,
+    stored,
+    wait_live,
+)
 
-from .rows import HOUR, compile_statistics, rows, seed_means, this_hour
+from .rows import HOUR, compile_statistics, forget_runs, rows, seed_means, this_hour
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])
@@ -48,3 +56,24 @@ async def test_missed_hours_are_filled_in_for_who_wants_it(
     told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     assert found[late]["mean"] == pytest.approx(6.0 if is_wanted else 0.0)
     assert (told["history"]["rows_written"] > 0) is is_wanted
+
+
+async def test_hours_that_wait_are_forgotten_with_the_option(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """They would keep their readings in the file for ever."""
+    account.add_charger(SERIAL, name="Garage")
+    entry = await add_account(hass, cloud, account)
+    await forget_runs(hass)
+    await account.publish_many(SERIAL, [measured(this_hour() - 3 * HOUR, 120, 4.0)])
+    await marker(hass, account)(38)
+    await entry.runtime_data.committer.flush()
+    waiting = "SELECT count(*) FROM late_hours"
+    assert await stored(hass, entry, waiting) == [(1,)]
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(
+        options["flow_id"], {"grace_time": 60, "history_import": False}
+    )
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    assert await stored(hass, entry, waiting) == [(0,)]

@@ -1,5 +1,7 @@
 """Chargers in the device registry: named, followed, appearing, disappearing."""
 
+from datetime import UTC, datetime
+
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -19,8 +21,14 @@ from .helpers import (
     add_account,
     entity_id,
     issue,
+    measured,
+    phases,
     queue_is_empty,
+    record_session_events,
+    session_start,
     state,
+    stored_sessions,
+    stored_values,
     wait_for_issue,
     wait_for_number,
     wait_until,
@@ -179,7 +187,7 @@ async def test_charger_missing_from_the_list_is_not_lost(
     account: EaseeAccount,
     administrator: Administrator,
 ) -> None:
-    """A list that leaves a charger out for once costs none of its messages."""
+    """A list that leaves a charger out for once costs none of its messages and events."""
     account.add_charger("EH000002", name="Street")
     entry = await add_account(hass, cloud, account)
     await hass.async_block_till_done()
@@ -191,8 +199,15 @@ async def test_charger_missing_from_the_list_is_not_lost(
         lambda: state(hass, "EH000002", "total_power").state == "unavailable",
         "the short list",
     )
-    await account.publish("EH000002", 120, 6.125, remember=False)
+    events = record_session_events(hass, "EH000002")
+    start = datetime.now(UTC).replace(microsecond=0)
+    await account.publish_many(
+        "EH000002",
+        [session_start(7, start), measured(start, 120, 6.125)],
+        remember=False,
+    )
     await queue_is_empty(administrator, account)
+    assert phases(events) == [("started", "7")]
     held = entry.runtime_data.ledger.reading("EH000002", "total_power")
     assert held is not None
     assert held.value == 6.125
@@ -206,12 +221,17 @@ async def test_charger_missing_from_the_list_is_not_lost(
 async def test_deselected_charger_leaves_the_registry(
     hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
 ) -> None:
-    """A charger that the user chooses not to follow takes its entities along."""
+    """A charger that the user chooses not to follow takes its entities along, and its sessions."""
     account.add_charger("EH000002", name="Street")
     entry = await add_account(hass, cloud, account)
+    await entry.runtime_data.committer.flush()
+    assert await stored_sessions(hass, entry, "EH000002") != {}
     hass.config_entries.async_update_entry(entry, options={"devices": [SERIAL]})
     await hass.config_entries.async_reload(entry.entry_id)
     assert device(hass, entry, "EH000002") is None
+    assert await stored_sessions(hass, entry, "EH000002") == {}
+    assert await stored_values(hass, entry, "EH000002") == {}
+    assert await stored_sessions(hass, entry) != {}
     assert device(hass, entry, SERIAL) is not None
     assert device(hass, entry, str(entry.unique_id)) is not None
 
