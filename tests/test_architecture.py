@@ -46,6 +46,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"ledger", "batch", "store", "tables", "refusals", "notifier"}),
     frozenset({"inventory", "connection", "storage", "commit", "derivation", "vitals"}),
     frozenset({"refresh", "intake", "announcer", "longterm", "sums"}),
+    frozenset({"rows"}),
     frozenset({"history"}),
     frozenset({"reception"}),
     frozenset({"coordinator", "backfill"}),

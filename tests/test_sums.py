@@ -4,8 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 from homeassistant.components.recorder.statistics import StatisticsRow
 
-from custom_components.ev_streams.series import HOUR
-from custom_components.ev_streams.sums import counted_at, placed, with_rows
+from custom_components.ev_streams.series import HOUR, Counted
+from custom_components.ev_streams.sums import (
+    counted_at,
+    last_below,
+    placed,
+    raised,
+    with_rows,
+)
 
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SLACK = 0.001
@@ -88,6 +94,38 @@ def test_a_flat_row_tells_nothing() -> None:
     pairs = [(at(30), 100.0), (at(270), 106.0)]
     present = {NINE + n * HOUR: row(NINE + n * HOUR, 40.0, 100.0) for n in range(4)}
     assert with_rows(pairs, present, SLACK) == pairs
+
+
+def test_a_flat_row_amid_a_long_silence_counts() -> None:
+    """All that the meter tells after it flowed after it."""
+    day = 24 * 60
+    pairs = [(at(-day), 100.0), (at(30), 100.0), (at(30 + 2 * day), 106.0)]
+    last = NINE + 48 * HOUR
+    present = {last - HOUR: row(last - HOUR, 40.0, 100.0)}
+    assert with_rows(pairs, present, SLACK) == [
+        *pairs[:2],
+        (last, 100.0),
+        pairs[2],
+    ]
+
+
+def test_rows_below_the_readings_before_them_are_written_as_well() -> None:
+    meter = Counted([(at(0), 100.0), (at(90), 106.0)])
+    present = {
+        NINE: row(NINE, 40.0, 100.0),
+        NINE + HOUR: row(NINE + HOUR, 40.0, 100.0),
+        NINE + 2 * HOUR: row(NINE + 2 * HOUR, 46.0, 106.0),
+        NINE + 3 * HOUR: row(NINE + 3 * HOUR, 47.0, 107.0),
+    }
+    last = last_below(meter, -60.0, NINE, present, SLACK)
+    assert last == NINE + HOUR
+    assert last_below(meter, -60.0, last, present, SLACK) == last
+
+
+def test_what_was_shown_is_not_taken_back() -> None:
+    pairs = [(at(0), 52.0), (at(30), 100.5), (at(60), 101.0)]
+    assert [value for _, value in raised(pairs, 100.5)] == [100.5, 100.5, 101.0]
+    assert raised(pairs, None) == pairs
 
 
 def test_a_row_that_readings_contradict_is_left_out() -> None:

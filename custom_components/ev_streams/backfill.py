@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from .history import History
 from .ledger import Ledger
-from .longterm import LongTermStatistics, compiled_until
+from .longterm import FIVE_MINUTES, LongTermStatistics, compiled_until
 from .providers.base import Account, Provider
 from .series import HOUR, hour_of
 
@@ -21,7 +21,6 @@ from .series import HOUR, hour_of
 STEP: Final = timedelta(days=28)
 # kWh that a sum may fall short without anybody seeing it.
 TOLERANCE: Final = 0.001
-FIVE_MINUTES: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +178,21 @@ def _chain(
         rows.append(StatisticData(start=hour, sum=total))
     shown = _shown_at(known, anchor, total)
     if shown is not None:
+        most = _shown_after(known, end)
         for written in rows:
-            written["state"] = shown + (written.get("sum") or 0.0) - anchor.total
+            state = shown + (written.get("sum") or 0.0) - anchor.total
+            written["state"] = state if most is None else min(state, most)
     return rows
+
+
+def _shown_after(known: _Known, end: datetime) -> float | None:
+    """Return what the meter showed next: figures are rounded, it had not shown more before."""
+    for row in (*known.present.values(), known.live):
+        if row is not None and _start(row) >= end:
+            state = row.get("state")
+            if state is not None:
+                return state
+    return known.shown
 
 
 def _shown_at(known: _Known, anchor: _Anchor, total: float) -> float | None:

@@ -9,14 +9,13 @@ twice does no harm.
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 import logging
 from typing import Final
 
 from homeassistant.components.recorder import is_entity_recorded
-from homeassistant.components.recorder.models import StatisticData
-from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.components.sensor import SensorStateClass
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED, Platform
 from homeassistant.core import Event, HomeAssistant, callback
@@ -30,19 +29,14 @@ from .longterm import LongTermStatistics, compiled_until, open_statistics
 from .meter import MeterPoint, energy_curve
 from .model import Point
 from .providers.base import EvStreamsSensorDescription, Provider
-from .series import HOUR, Counted, Held, Pair
-from .store import Store
-from .sums import counted_at, placed, with_rows
+from .rows import RowImport
+from .series import Pair
+from .store import LATE_HOUR_MARGIN, Store
 
 _LOGGER = logging.getLogger(__name__)
 
 # The recorder tells of its rows a moment before they are committed.
 SETTLE: Final = 2.0
-# What a row may differ from the readings and still count as right: a sum in the
-# sensor's unit, a mean by its share.
-SUM_TOLERANCE: Final = 0.001
-MEAN_TOLERANCE: Final = 0.01
-FIVE_MINUTES: Final = timedelta(minutes=5)
 # An hour is finished once the recorder is that far beyond it and it is still right.
 SEEN_AFTER: Final = timedelta(hours=2)
 GIVE_UP_AFTER: Final = timedelta(days=7)
@@ -81,7 +75,6 @@ class History:
     ) -> None:
         """Import nothing before `run`."""
         self.importing = asyncio.Lock()
-        self.rows_written = 0
         self.hass = hass
         self._provider = provider
         self._intake = intake
@@ -91,7 +84,12 @@ class History:
         self._right: dict[str, _Look] = {}
         self._began: dict[str, datetime] = {}
         self._failures: set[type[Exception]] = set()
-        self._adjusted: set[str] = set()
+        self._rows = RowImport(hass)
+
+    @property
+    def rows_written(self) -> int:
+        """How many rows the recorder was given."""
+        return self._rows.written
 
     def request(self) -> None:
         """Look at what waits as soon as possible."""
@@ -123,7 +121,8 @@ class History:
         async with self.importing:
             # What comes in from here on is not in what is computed below.
             seen = Counter(self._intake.late_readings)
-            await self._committer.flush()
+            if not await self._committer.flush():
+                return
             until = await compiled_until(self.hass)
             if until is None:
                 return
@@ -131,19 +130,13 @@ class History:
             for device_id, hour in self._intake.late_hours:
                 waiting[device_id].add(hour)
             for device_id, hours in waiting.items():
-                try:
-                    await self._look_at(
-                        device_id,
-                        _Look(frozenset(hours), until, seen[device_id]),
-                    )
-                except Exception as err:
-                    if type(err) not in self._failures:
-                        self._failures.add(type(err))
-                        _LOGGER.exception("Past hours of a device cannot be imported")
+                look = _Look(frozenset(hours), until, seen[device_id])
+                with self._failing_alone():
+                    await self._look_at(device_id, look)
 
     @callback
     def _compiled(self, _event: Event) -> None:
-        self._adjusted.clear()
+        self._rows.compiled()
         self._due.set()
 
     async def _look_at(self, device_id: str, look: _Look) -> None:
@@ -157,40 +150,76 @@ class History:
             return
         if is_right:
             self._right[device_id] = look
-        if (is_right and compiled[-1] + SEEN_AFTER <= look.until) or (
-            began + GIVE_UP_AFTER <= look.until
-        ):
-            finished = {(device_id, hour) for hour in compiled}
-            await self._store.forget_hours(finished)
-            self._intake.late_hours -= finished
-            self._began.pop(device_id, None)
+            finished = [each for each in compiled if each + SEEN_AFTER <= look.until]
+        elif began + GIVE_UP_AFTER <= look.until:
+            _LOGGER.warning("%d past hours of a device are given up", len(compiled))
+            finished = compiled
+        else:
+            return
+        self._began.pop(device_id, None)
+        await self._finish({(device_id, hour) for hour in finished})
+
+    async def _finish(self, hours: set[tuple[str, datetime]]) -> None:
+        """Forget hours; a reading that comes meanwhile lets its hour wait anew."""
+        self._intake.late_hours -= hours
+        try:
+            await self._store.forget_hours(hours)
+        except BaseException:
+            self._intake.late_hours |= hours
+            raise
+
+    @contextmanager
+    def _failing_alone(self) -> Iterator[None]:
+        """Let no device and no sensor pay for another; each kind of failure is logged once."""
+        try:
+            yield
+        except Exception as err:
+            if type(err) not in self._failures:
+                self._failures.add(type(err))
+                _LOGGER.exception("Past hours of a device cannot be imported")
 
     async def _import(self, device_id: str, hours: list[datetime]) -> bool:
         """Write the rows that are missing or wrong; True where there was nothing to do."""
-        points = await self._store.points(device_id, hours[0] - HOUR)
+        # A session's counter needs the register from which it went on.
+        points = await self._store.points(device_id, hours[0] - LATE_HOUR_MARGIN)
         is_right = True
         for description in self._provider.sensors:
             if description.state_class is None:
                 continue
-            statistics = await self.statistics(device_id, description)
-            if statistics is None:
-                continue
-            native_unit = description.native_unit_of_measurement
-            convert = statistics.converter(native_unit)
-            if convert is None:
-                continue
-            # There may be a great many of them.
-            pairs = await self.hass.async_add_executor_job(
-                self._pairs, description.key, points, convert
-            )
-            if not pairs:
-                continue
-            scale = abs(convert(1.0) - convert(0.0))
-            import_rows = (
-                self._import_sums if summed(description) else self._import_means
-            )
-            is_right &= await import_rows(statistics, pairs, hours, scale)
+            is_sensor_right = False
+            with self._failing_alone():
+                is_sensor_right = await self._import_sensor(
+                    device_id, description, points, hours
+                )
+            is_right &= is_sensor_right
         return is_right
+
+    async def _import_sensor(
+        self,
+        device_id: str,
+        description: EvStreamsSensorDescription,
+        points: Mapping[str, Sequence[Point]],
+        hours: list[datetime],
+    ) -> bool:
+        """Do that for one sensor."""
+        statistics = await self.statistics(device_id, description)
+        if statistics is None:
+            return True
+        convert = statistics.converter(description.native_unit_of_measurement)
+        if convert is None:
+            return True
+        # There may be a great many of them.
+        pairs = await self.hass.async_add_executor_job(
+            self._pairs, description.key, points, convert
+        )
+        if not pairs:
+            return True
+        scale = abs(convert(1.0) - convert(0.0))
+        if not summed(description):
+            return await self._rows.means(statistics, pairs, hours, scale)
+        return await self._rows.sums(
+            statistics, pairs, hours, scale, never_falls=description.key == KEY_ENERGY
+        )
 
     async def statistics(
         self, device_id: str, description: EvStreamsSensorDescription
@@ -233,117 +262,3 @@ class History:
             for each in points.get(meter_key, ())
         )
         return [(time, convert(energy)) for time, energy in curve]
-
-    async def _import_means(
-        self,
-        statistics: LongTermStatistics,
-        pairs: list[Pair],
-        hours: list[datetime],
-        scale: float,
-    ) -> bool:
-        present = await statistics.rows(hours[0], hours[-1] + HOUR)
-        held = Held(pairs)
-        rows: list[StatisticData] = []
-        for hour in hours:
-            found = held.mean(hour)
-            # A row that is there knows more than readings of half the hour.
-            if found is None or (hour in present and not held.is_known_at(hour)):
-                continue
-            row = StatisticData(
-                start=hour, mean=found.mean, min=found.low, max=found.high
-            )
-            slack = MEAN_TOLERANCE * max(scale, abs(found.low), abs(found.high))
-            if not _agree(present.get(hour), row, ("mean", "min", "max"), slack):
-                rows.append(row)
-        return self._write(statistics, rows)
-
-    async def _import_sums(
-        self,
-        statistics: LongTermStatistics,
-        pairs: list[Pair],
-        hours: list[datetime],
-        scale: float,
-    ) -> bool:
-        """Write the sums of all hours from the first to the last, and of the one before.
-
-        That one ends where the first begins: its live row holds what the sensor
-        showed at that moment, which may lag behind the readings.
-        """
-        slack = SUM_TOLERANCE * scale
-        before = hours[0] - HOUR
-        present = await statistics.rows(before, hours[-1] + HOUR)
-        last_right = present.get(before) or await statistics.newest_before(hours[0])
-        pairs = await self.hass.async_add_executor_job(with_rows, pairs, present, slack)
-        meter, base = placed(pairs, hours[0], last_right, slack)
-        rows: list[StatisticData] = []
-        for hour in _hours(before, hours[-1]):
-            found = meter.at(hour + HOUR)
-            if found is None or (hour == before and hour not in present):
-                continue
-            shown, counted = found
-            row = StatisticData(start=hour, state=shown, sum=base + counted)
-            if not _agree(present.get(hour), row, ("sum",), slack):
-                rows.append(row)
-        is_joined = await self._join(statistics, meter, base, hours[-1] + HOUR, slack)
-        return self._write(statistics, rows) and is_joined
-
-    async def _join(
-        self,
-        statistics: LongTermStatistics,
-        meter: Counted,
-        base: float,
-        time: datetime,
-        slack: float,
-    ) -> bool:
-        """See that the live sums go on from the imported ones; True where they do.
-
-        They do not where the recorder has forgotten the sensor's last sum, as it
-        does after some silent days, and began anew.
-        """
-        if statistics.statistic_id in self._adjusted:
-            return False
-        for start, row in (await statistics.rows(time, period="5minute")).items():
-            counted = counted_at(meter, row, start + FIVE_MINUTES, slack)
-            if counted is None:
-                continue
-            difference = base + counted - (row["sum"] or 0.0)
-            if abs(difference) <= slack:
-                return True
-            # Not twice before the recorder was seen to have done it.
-            self._adjusted.add(statistics.statistic_id)
-            statistics.adjust(start, difference)
-            return False
-        return False
-
-    def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
-        """Hand over the rows; True where there are none."""
-        if rows:
-            _LOGGER.debug("%d past hours of %s", len(rows), statistics.statistic_id)
-            self.rows_written += len(rows)
-            statistics.write(rows)
-        return not rows
-
-
-def _agree(
-    present: StatisticsRow | None,
-    row: StatisticData,
-    columns: tuple[str, ...],
-    slack: float,
-) -> bool:
-    """Whether the recorder's row says the same as ours."""
-    if present is None:
-        return False
-    mine, theirs = dict(row), dict(present)
-    for column in columns:
-        have, want = theirs.get(column), mine[column]
-        if not isinstance(have, float) or not isinstance(want, float):
-            return False
-        if abs(have - want) > slack:
-            return False
-    return True
-
-
-def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
-    while first <= last:
-        yield first
-        first += HOUR

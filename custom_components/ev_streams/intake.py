@@ -23,6 +23,8 @@ from .series import HOUR, hour_of
 
 # A clock that is wrong by years must not fill the statistics of those years.
 HISTORY_REACH: Final = timedelta(days=60)
+# The recorder keeps what it goes on from for some days, at least for one.
+AWAY: Final = timedelta(days=1)
 
 
 class Intake:
@@ -58,7 +60,8 @@ class Intake:
         self._derivation = derivation
         self.late_readings: Counter[str] = Counter()
         self._history_keys = frozenset(history_keys)
-        self._point_keys = self._history_keys | frozenset(meter_keys)
+        self._meter_keys = frozenset(meter_keys)
+        self._point_keys = self._history_keys | self._meter_keys
         self._personal_keys = frozenset(personal_keys)
         self._keeps_history = keeps_history
         self._keeps_tokens = keeps_tokens
@@ -85,11 +88,13 @@ class Intake:
         self, reading: Reading, now: datetime, is_streamed: bool, is_replaying: bool
     ) -> list[Reading | SessionChange]:
         reading = with_plausible_time(reading, now)
+        held = self._ledger.reading(reading.device_id, reading.key)
         verdict = self._ledger.apply(reading, now)
         news: list[Reading | SessionChange] = []
         # A snapshot may have told the same before, but not that the stream was late.
         if is_streamed or verdict is not Verdict.DUPLICATE:
-            self._note_point(reading, now, is_streamed)
+            is_back = held is not None and reading.measured_at - held.measured_at > AWAY
+            self._note_point(reading, now, is_streamed, is_back=is_back)
             self._committer.changed()
         if verdict is Verdict.NEW:
             self._note_reading(reading)
@@ -220,8 +225,13 @@ class Intake:
             slot = (reading.device_id, reading.key)
             self._committer.batch.readings[slot] = reading
 
-    def _note_point(self, reading: Reading, now: datetime, is_streamed: bool) -> None:
-        """Keep a number for the history, and its hour in mind if it came late."""
+    def _note_point(
+        self, reading: Reading, now: datetime, is_streamed: bool, *, is_back: bool
+    ) -> None:
+        """Keep a number for the history, and its hour in mind if it came late.
+
+        Also that in which a meter is back, for the recorder may have forgotten its sum.
+        """
         key, value = reading.key, reading.value
         if key not in self._point_keys or not isinstance(value, int | float):
             return
@@ -235,7 +245,10 @@ class Intake:
         batch = self._committer.batch
         batch.points[device_id, key, measured_at] = float(value)
         # The meter value of a long session's start is old, and tells of no gap.
-        if is_streamed and key in self._history_keys and is_late(measured_at, now):
+        is_worth_a_look = is_late(measured_at, now) or (
+            is_back and key in self._meter_keys
+        )
+        if is_streamed and key in self._history_keys and is_worth_a_look:
             self.late_readings[device_id] += 1
             hour = (device_id, hour_of(measured_at))
             if self._keeps_history and hour not in self.late_hours:

@@ -34,6 +34,7 @@ from sqlalchemy import func, select
 from .series import hour_of
 
 SOURCE = "recorder"
+FIVE_MINUTES = timedelta(minutes=5)
 # How far to look back for a sensor's last row, step by step: most have one of just now.
 LOOK_BACK = (timedelta(days=1), timedelta(days=14), timedelta(days=4000))
 
@@ -176,5 +177,5 @@ def _compiled_until(hass: HomeAssistant) -> datetime | None:
         ).scalar()
     if newest is None:
         return None
-    end = newest.replace(tzinfo=dt_util.UTC) + timedelta(minutes=5)
+    end = newest.replace(tzinfo=dt_util.UTC) + FIVE_MINUTES
     return hour_of(min(end, dt_util.utcnow()))

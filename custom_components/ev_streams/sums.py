@@ -5,12 +5,16 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.util import dt as dt_util
 
 from .series import HOUR, Counted, Pair, hour_of
+
+# A device that is on tells of its meter many times within it.
+SILENCE: Final = timedelta(days=1)
 
 
 def placed(
@@ -36,6 +40,33 @@ def placed(
     return meter, total - shown
 
 
+def raised(pairs: list[Pair], least: float | None) -> list[Pair]:
+    """Return the readings with none below `least`: what a sensor showed is not taken back."""
+    if least is None:
+        return pairs
+    return [(time, max(value, least)) for time, value in pairs]
+
+
+def last_below(
+    meter: Counted,
+    base: float,
+    last: datetime,
+    present: Mapping[datetime, StatisticsRow],
+    slack: float,
+) -> datetime:
+    """Return the last hour from `last` on whose row is to be written as well.
+
+    A row that was made before the sensor heard of what had happened lies below the
+    one before it, and would show that energy as taken back.
+    """
+    while (row := present.get(last + HOUR)) is not None:
+        found = meter.at(last + HOUR)
+        if found is None or (row.get("sum") or 0.0) >= base + found[1] - slack:
+            break
+        last += HOUR
+    return last
+
+
 def counted_at(
     meter: Counted, row: StatisticsRow, end: datetime, slack: float
 ) -> float | None:
@@ -54,7 +85,8 @@ def with_rows(
 
     A row that grew was told in time, by readings that are long gone: without it one
     old reading that comes late would draw a straight line over it. A flat row tells
-    nothing, as it may be that nobody listened. What readings contradict is left out.
+    nothing, as it may be that nobody listened; but amid a long silence nothing else
+    tells anything. What readings contradict is left out.
     """
     if Counted(pairs).has_resets:
         return pairs
@@ -69,11 +101,19 @@ def with_rows(
             after == len(pairs) or pairs[after][1] >= value - slack
         )
 
+    def is_silent(hour: datetime) -> bool:
+        """Whether the readings around the hour are far apart."""
+        after = bisect_left(times, hour)
+        return 0 < after < len(times) and times[after] - times[after - 1] > SILENCE
+
     for hour, row in present.items():
         previous = present.get(hour - HOUR)
-        if hour in known or previous is None or _growth(previous, row) <= slack:
+        has_grown = previous is not None and _growth(previous, row) > slack
+        if hour in known or not (has_grown or is_silent(hour)):
             continue
-        ends = ((hour, previous.get("state")), (hour + HOUR, row.get("state")))
+        ends = [(hour + HOUR, row.get("state"))]
+        if previous is not None:
+            ends.append((hour, previous.get("state")))
         told |= {
             time: state
             for time, state in ends

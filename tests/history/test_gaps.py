@@ -19,6 +19,7 @@ from tests.integration.helpers import (
     record_events,
     session_stop,
     state,
+    stored,
     wait_for_number,
     wait_for_state,
     wait_live,
@@ -258,6 +259,129 @@ async def test_right_hours_are_left_alone(
     for hour, total in right.items():
         if hour != wrong:
             assert found[hour]["sum"] == total
+
+
+async def test_meter_that_began_anew_moves_no_row(
+    hass: HomeAssistant, account: EaseeAccount, entry: EvStreamsConfigEntry
+) -> None:
+    """The energy stays where it was until the new meter exceeds it, in its rows as well."""
+    first = this_hour() - 4 * HOUR
+    await seed_flat(hass, first - HOUR, 5)
+    energy = entity_id(hass, SERIAL, "energy")
+    begin = first - HOUR / 2
+    told = [measurement(begin + n * HOUR, 124, 52.0 + 2 * n) for n in range(5)]
+    told += [measurement(begin + n * HOUR, 120, 2.0) for n in range(5)]
+    told.append(measurement(datetime.now(UTC), 124, 61.0))
+    await account.publish_many(SERIAL, told)
+    await wait_for_number(hass, SERIAL, "lifetime_energy", 61.0)
+    await compile_statistics(hass)
+    power = entity_id(hass, SERIAL, "total_power")
+    async with asyncio.timeout(PATIENCE):
+        while (await rows(hass, power, first))[first + 2 * HOUR]["mean"] != 2.0:
+            await asyncio.sleep(0.1)
+    flat = {first + n * HOUR: 40.0 for n in range(-1, 4)}
+    await wait_for_sums(hass, energy, flat)
+
+
+async def test_row_made_before_the_replay_does_not_take_back(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """The hour after the late ones was compiled with what the sensor had shown before."""
+    account.add_charger(SERIAL, name="Garage").observations.clear()
+    await add_account(hass, cloud, account)
+    first = this_hour() - 3 * HOUR
+    await seed_flat(hass, first, 3)
+    told = [each for each in session_of(first) if each.time < first + 2 * HOUR]
+    await account.publish_many(SERIAL, told)
+    reached = round((2 * 60 - 5) / 15, 6)
+    await wait_for_number(hass, SERIAL, "session_energy", reached)
+    await compile_statistics(hass)
+    await wait_for_sums(hass, entity_id(hass, SERIAL, "energy"), {first: 44.0})
+    # The live sum began at 0 and was raised: now it is seen to go on.
+    await compile_statistics(hass, ahead=1)
+    for key, sums in (
+        ("energy", (44.0, 40 + reached, 40 + reached)),
+        ("lifetime_energy", (44.0, 44.0, 44.0)),
+    ):
+        await wait_for_sums(
+            hass,
+            entity_id(hass, SERIAL, key),
+            {first + n * HOUR: total for n, total in enumerate(sums)},
+        )
+
+
+async def test_registers_that_are_told_less_often_than_hourly(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """The last one before the gap lies further back than an hour: the counter joins it."""
+    first = this_hour() - 2 * HOUR
+    begin = first - 3 * HOUR
+    energy = entity_id(hass, SERIAL, "energy")
+    right = {begin + n * HOUR: 40.0 + 11 * (n + 1) for n in range(-1, 5)}
+    await seed_sums(
+        hass,
+        energy,
+        [(h, REGISTER + t - 40, t) for h, t in right.items() if h < first],
+    )
+    told = [
+        measurement(begin + timedelta(minutes=m), 121, round(m * 11 / 60, 6))
+        for m in range(301)
+    ]
+    told += [
+        measurement(begin + timedelta(minutes=m), 124, round(REGISTER + m * 11 / 60, 6))
+        for m in range(30, 300, 80)
+    ]
+    told.sort(key=lambda each: each.time)
+    await forget_runs(hass)
+    await account.publish_many(SERIAL, told)
+    await queue_is_empty(administrator, account)
+    # As if those of the first three hours had come in time.
+    waiting = entry.runtime_data.intake.late_hours
+    waiting -= {each for each in waiting if each[1] < first}
+    await compile_statistics(hass)
+    await wait_for_sums(hass, energy, right)
+
+
+async def test_hour_is_finished_for_itself(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """Readings that go on to come late do not let all hours before wait."""
+    old, new = this_hour() - 5 * HOUR, this_hour() - HOUR
+    late = [measurement(hour, 120, 4.0) for hour in (old, new)]
+    await account.publish_many(SERIAL, late)
+    await queue_is_empty(administrator, account)
+    waiting = entry.runtime_data.intake
+    assert waiting.late_hours >= {(SERIAL, old), (SERIAL, new)}
+    for _ in range(3):
+        await compile_statistics(hass)
+        await entry.runtime_data.history.import_late_hours()
+    assert waiting.late_hours == {(SERIAL, new)}
+    stored_hours = await stored(hass, entry, "SELECT hour FROM late_hours")
+    assert stored_hours == [(int(new.timestamp()) * 10**6,)]
+
+
+async def test_meter_that_is_back_after_days_is_looked_at(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """All it tells comes in time, but the recorder may have forgotten what it had counted."""
+    charger = account.add_charger(SERIAL, name="Garage", lifetime_energy=REGISTER)
+    charger.observations.clear()
+    before = datetime.now(UTC) - timedelta(days=12)
+    charger.observations[124] = (before, REGISTER)
+    entry = await add_account(hass, cloud, account)
+    await account.publish(SERIAL, 124, REGISTER + 1)
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 1)
+    assert len(entry.runtime_data.intake.late_hours) == 1
+    await account.publish(SERIAL, 124, REGISTER + 2)
+    await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 2)
+    ((_, hour),) = entry.runtime_data.intake.late_hours
+    assert datetime.now(UTC) - hour < 2 * HOUR
 
 
 async def test_the_hour_that_runs_is_never_written(

@@ -227,6 +227,33 @@ async def test_flat_rows_are_put_right(
     )
 
 
+async def test_figures_that_are_a_little_high_leave_the_meter_where_it_was(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    charger: EaseeCharger,
+    hour: datetime,
+) -> None:
+    """Their rows show no more than the meter did next, so that an outage goes on from there."""
+    entry = await add_account(hass, cloud, account)
+    energy = entity_id(hass, SERIAL, "energy")
+    await seed_sums(
+        hass,
+        energy,
+        [(hour - (6 - n) * HOUR, 1000.0 + 5 * n, 40.0 + 5 * n) for n in range(5)]
+        + [(hour - HOUR, 1020.0, 60.0)],
+    )
+    await compiled(hass, hour)
+    for back in (5, 4, 3, 2):
+        charger.hourly_usage[hour - back * HOUR] = 5.1
+    await import_history(hass, entry, hour - 5 * HOUR, hour - HOUR)
+    found = await rows(hass, energy, hour - 12 * HOUR)
+    assert list(found.values())[-2]["sum"] == pytest.approx(60.4)
+    assert [row["state"] for row in found.values()] == pytest.approx(
+        [1000.0, 1005.1, 1010.2, 1015.3, 1020.0, 1020.0]
+    )
+
+
 async def test_hour_after_never_falls(
     hass: HomeAssistant,
     cloud: EaseeCloud,

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 import json
+from typing import Any
 
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
@@ -10,6 +11,7 @@ import pytest
 
 from custom_components.ev_streams.history import History
 from custom_components.ev_streams.longterm import compiled_until
+from custom_components.ev_streams.rows import RowImport
 from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 from tests.integration.helpers import (
@@ -169,6 +171,30 @@ async def test_trouble_of_one_charger_is_its_own(
         await compile_statistics(hass)
         await wait_for_rows(hass, entity_id(hass, OTHER, "total_power"), hour, [hour])
     assert caplog.text.count("Past hours of a device cannot be imported") == 1
+
+
+async def test_trouble_of_one_sensor_is_its_own(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is wrong with the meters costs the measurements nothing."""
+    hour = this_hour() - 3 * HOUR
+    account.add_charger(SERIAL, name="Garage")
+    await add_account(hass, cloud, account)
+
+    async def failing(*_: Any, **__: Any) -> bool:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(RowImport, "sums", failing)
+    told = [measured(hour, each, 4.0) for each in (120, 124, 183)]
+    await account.publish_many(SERIAL, told)
+    await queue_is_empty(administrator, account)
+    await compile_statistics(hass)
+    for key in ("total_power", "in_current_t3"):
+        await wait_for_rows(hass, entity_id(hass, SERIAL, key), hour, [hour])
 
 
 async def test_hour_that_is_half_over(

@@ -1,0 +1,171 @@
+"""Writes the rows of one sensor that are missing or wrong, computed from its readings.
+
+Doing it twice does no harm: what agrees with the readings is left alone.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+import logging
+from typing import Final
+
+from homeassistant.components.recorder.models import StatisticData
+from homeassistant.components.recorder.statistics import StatisticsRow
+from homeassistant.core import HomeAssistant
+
+from .longterm import FIVE_MINUTES, LongTermStatistics
+from .series import HOUR, Counted, Held, Pair
+from .sums import counted_at, last_below, placed, raised, with_rows
+
+_LOGGER = logging.getLogger(__name__)
+
+# What a row may differ from the readings and still count as right: a sum in the
+# sensor's unit, a mean by its share.
+SUM_TOLERANCE: Final = 0.001
+MEAN_TOLERANCE: Final = 0.01
+
+
+class RowImport:
+    """Each import returns True where there was nothing to do.
+
+    `hours` are those whose readings came late, in order; all of them are compiled.
+    """
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Have written nothing."""
+        self.written = 0
+        self._hass = hass
+        self._adjusted: set[str] = set()
+
+    def compiled(self) -> None:
+        """The recorder has done what was asked of it."""
+        self._adjusted.clear()
+
+    async def means(
+        self,
+        statistics: LongTermStatistics,
+        pairs: list[Pair],
+        hours: list[datetime],
+        scale: float,
+    ) -> bool:
+        """Write what a measurement's hours lack; `scale` is its native unit in theirs."""
+        present = await statistics.rows(hours[0], hours[-1] + HOUR)
+        held = Held(pairs)
+        rows: list[StatisticData] = []
+        for hour in hours:
+            found = held.mean(hour)
+            # A row that is there knows more than readings of half the hour.
+            if found is None or (hour in present and not held.is_known_at(hour)):
+                continue
+            row = StatisticData(
+                start=hour, mean=found.mean, min=found.low, max=found.high
+            )
+            slack = MEAN_TOLERANCE * max(scale, abs(found.low), abs(found.high))
+            if not _agree(present.get(hour), row, ("mean", "min", "max"), slack):
+                rows.append(row)
+        return self._write(statistics, rows)
+
+    async def sums(
+        self,
+        statistics: LongTermStatistics,
+        pairs: list[Pair],
+        hours: list[datetime],
+        scale: float,
+        *,
+        never_falls: bool = False,
+    ) -> bool:
+        """Write the sums of all hours from the first to the last, and of the one before.
+
+        That one ends where the first begins: its live row holds what the sensor
+        showed at that moment, which may lag behind the readings. So may the rows
+        after the last. `never_falls` tells that the sensor stays where it was until
+        its readings exceed that.
+        """
+        slack = SUM_TOLERANCE * scale
+        before, end = hours[0] - HOUR, hours[-1] + HOUR
+        present = await statistics.rows(before - HOUR)
+        last_right = present.get(before) or await statistics.newest_before(hours[0])
+        if never_falls and last_right is not None:
+            pairs = raised(pairs, last_right.get("state"))
+        meanwhile = {hour: row for hour, row in present.items() if hour < end}
+        pairs = await self._hass.async_add_executor_job(
+            with_rows, pairs, meanwhile, slack
+        )
+        meter, base = placed(pairs, hours[0], last_right, slack)
+        last = hours[-1]
+        is_joined = await self._join(statistics, meter, base, end, slack)
+        if is_joined:
+            last = last_below(meter, base, last, present, slack)
+        rows: list[StatisticData] = []
+        for hour in _hours(before, last):
+            found = meter.at(hour + HOUR)
+            if found is None or (hour == before and hour not in present):
+                continue
+            shown, counted = found
+            row = StatisticData(start=hour, state=shown, sum=base + counted)
+            if not _agree(present.get(hour), row, ("sum",), slack):
+                rows.append(row)
+        return self._write(statistics, rows) and is_joined
+
+    async def _join(
+        self,
+        statistics: LongTermStatistics,
+        meter: Counted,
+        base: float,
+        time: datetime,
+        slack: float,
+    ) -> bool:
+        """See that the live sums go on from the imported ones; True where they do.
+
+        They do not where the recorder has forgotten the sensor's last sum, as it
+        does after some silent days, and began anew. Where it has not, they will.
+        """
+        if statistics.statistic_id in self._adjusted:
+            return False
+        live = await statistics.rows(time, period="5minute")
+        if not live:
+            return await statistics.newest_live() is not None
+        for start, row in live.items():
+            counted = counted_at(meter, row, start + FIVE_MINUTES, slack)
+            if counted is None:
+                continue
+            difference = base + counted - (row["sum"] or 0.0)
+            if abs(difference) <= slack:
+                return True
+            # Not twice before the recorder was seen to have done it.
+            self._adjusted.add(statistics.statistic_id)
+            statistics.adjust(start, difference)
+            return False
+        return False
+
+    def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
+        """Hand over the rows; True where there are none."""
+        if rows:
+            _LOGGER.debug("%d past hours of %s", len(rows), statistics.statistic_id)
+            self.written += len(rows)
+            statistics.write(rows)
+        return not rows
+
+
+def _agree(
+    present: StatisticsRow | None,
+    row: StatisticData,
+    columns: tuple[str, ...],
+    slack: float,
+) -> bool:
+    """Whether the recorder's row says the same as ours."""
+    if present is None:
+        return False
+    mine, theirs = dict(row), dict(present)
+    for column in columns:
+        have, want = theirs.get(column), mine[column]
+        if not isinstance(have, float) or not isinstance(want, float):
+            return False
+        if abs(have - want) > slack:
+            return False
+    return True
+
+
+def _hours(first: datetime, last: datetime) -> Iterator[datetime]:
+    while first <= last:
+        yield first
+        first += HOUR
