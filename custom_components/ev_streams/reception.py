@@ -213,7 +213,11 @@ class Reception(Receiver):
 
     def _went_live(self) -> None:
         """Show the end of the replay; what happened meanwhile becomes history now."""
-        self.announce_concluded(self._intake.conclude(dt_util.utcnow()))
+        try:
+            self.announce_concluded(self._intake.conclude(dt_util.utcnow()))
+        except Exception:
+            # Be it a device's wild readings: the stream is live all the same.
+            _LOGGER.exception("Sessions could not be concluded")
         self.announcer.release()
         for key in (KEY_STATUS, KEY_BACKLOG, KEY_BACKLOG_DONE):
             self._notifier.notify(self._inventory.account_id, key)

@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.ev_streams import reception
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.intake import Intake
 from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.rabbitmq import Administrator
 
@@ -268,3 +269,26 @@ async def test_snapshot_and_backlog_in_any_order(
     await hass.async_block_till_done()
     assert float(state(hass, SERIAL, "total_power").state) == 9.5
     assert float(state(hass, SERIAL, "lifetime_energy").state) == METER + 3
+
+
+async def test_replay_ends_whatever_is_concluded_from_it(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+    begin: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A defect in concluding sessions costs nothing of what the messages say themselves."""
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Intake, "conclude", failing)
+    await leave_waiting(account, charging(begin, 10))
+    await hass.config_entries.async_setup(entry.entry_id)
+    await wait_live(hass, entry)
+    await wait_for_number(hass, SERIAL, "total_power", 1.01)
+    await queue_is_empty(administrator, account)
+    assert "Sessions could not be concluded" in caplog.text
