@@ -495,6 +495,7 @@ def test_everything_is_what_a_restart_would_bring_back(desk: Desk) -> None:
         Derivation(EASEE),
         history_keys=(),
         meter_keys=(),
+        register_keys=(),
         personal_keys={"token"},
         keeps_history=False,
         keeps_tokens=False,

@@ -33,8 +33,20 @@ def test_a_meter_that_begins_anew_goes_on_counting() -> None:
     meter = Counted([(at(0), 8.0), (at(30), 10.0), (at(60), 1.0), (at(90), 3.0)])
     assert meter.has_resets
     assert meter.at(at(90)) == (3.0, 13.0)
-    # Half of the 1 kWh between the two readings around the reset; it still shows 10.
-    assert meter.at(at(45)) == (10.0, 10.5)
+    # Nothing tells when it did: it still shows 10, and what it shows then comes then.
+    assert meter.at(at(45)) == (10.0, 10.0)
+
+
+def test_what_readings_have_told_is_no_guess() -> None:
+    meter = Counted([(at(0), 8.0), (at(30), 10.0), (at(60), 1.0)])
+    assert [meter.told(at(each)) for each in (-1, 0, 29, 30, 60, 90)] == [
+        None,
+        8.0,
+        8.0,
+        10.0,
+        11.0,
+        11.0,
+    ]
 
 
 def test_a_small_dip_is_no_reset() -> None:

@@ -7,7 +7,7 @@ from homeassistant.components.recorder.statistics import StatisticsRow
 from custom_components.ev_streams.series import HOUR, Counted
 from custom_components.ev_streams.sums import (
     counted_at,
-    last_below,
+    last_stale,
     placed,
     raised,
     with_rows,
@@ -109,23 +109,39 @@ def test_a_flat_row_amid_a_long_silence_counts() -> None:
     ]
 
 
-def test_rows_below_the_readings_before_them_are_written_as_well() -> None:
-    meter = Counted([(at(0), 100.0), (at(90), 106.0)])
+def test_rows_made_before_the_sensor_heard_are_written_as_well() -> None:
+    meter = Counted([(at(0), 100.0), (at(55), 106.0), (at(230), 107.0)])
     present = {
         NINE: row(NINE, 40.0, 100.0),
         NINE + HOUR: row(NINE + HOUR, 40.0, 100.0),
+        # What it shows between two readings is no more than the first of them.
         NINE + 2 * HOUR: row(NINE + 2 * HOUR, 46.0, 106.0),
-        NINE + 3 * HOUR: row(NINE + 3 * HOUR, 47.0, 107.0),
     }
-    last = last_below(meter, -60.0, NINE, present, SLACK)
+    last = last_stale(meter, -60.0, NINE, present, SLACK)
     assert last == NINE + HOUR
-    assert last_below(meter, -60.0, last, present, SLACK) == last
+    assert last_stale(meter, -60.0, last, present, SLACK) == last
 
 
 def test_what_was_shown_is_not_taken_back() -> None:
-    pairs = [(at(0), 52.0), (at(30), 100.5), (at(60), 101.0)]
-    assert [value for _, value in raised(pairs, 100.5)] == [100.5, 100.5, 101.0]
-    assert raised(pairs, None) == pairs
+    before = row(NINE, 40.0, 100.5)
+    pairs = [(at(30), 52.0), (at(90), 99.0), (at(120), 101.0)]
+    assert raised(pairs, before, 101.0, SLACK) == [
+        (at(60), 100.5),
+        (at(90), 100.5),
+        (at(120), 101.0),
+    ]
+
+
+def test_readings_that_lead_up_to_what_was_shown_stay() -> None:
+    """Else a straight line from there would move energy into the hour before."""
+    pairs = [(at(55), 100.0), (at(110), 106.0)]
+    assert raised(pairs, row(NINE, 40.0, 100.5), 106.0, SLACK) == pairs
+    assert raised(pairs, row(NINE, 40.0, None), 106.0, SLACK) == pairs
+
+
+def test_sensor_that_was_forgotten_may_show_less() -> None:
+    pairs = [(at(90), 52.0), (at(110), 53.0)]
+    assert raised(pairs, row(NINE, 40.0, 300.0), 53.0, SLACK) == pairs
 
 
 def test_a_row_that_readings_contradict_is_left_out() -> None:

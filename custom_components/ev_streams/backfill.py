@@ -14,7 +14,7 @@ from .history import History
 from .ledger import Ledger
 from .longterm import FIVE_MINUTES, LongTermStatistics, compiled_until
 from .providers.base import Account, Provider
-from .series import HOUR, hour_of
+from .series import HOUR, RESET_BELOW, hour_of
 
 # How much is asked for between two signs of progress; what a vendor gives at once is
 # for the account to know.
@@ -181,7 +181,9 @@ def _chain(
         most = _shown_after(known, end)
         for written in rows:
             state = shown + (written.get("sum") or 0.0) - anchor.total
-            written["state"] = state if most is None else min(state, most)
+            if most is not None and most >= RESET_BELOW * state:
+                state = min(state, most)
+            written["state"] = state
     return rows
 
 

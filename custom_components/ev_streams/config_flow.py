@@ -200,9 +200,9 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         for name, default in ((CONF_HISTORY, True), (CONF_TOKENS, False)):
             marker = probatio.Required(name, default=options.get(name, default))
             fields[marker] = BooleanSelector()
-        listed, followed = self._devices()
+        listed, known = self._devices()
         if CONF_DEVICES in options or len(listed) > AUTO_FOLLOW:
-            picked = options.get(CONF_DEVICES, followed)
+            picked = options.get(CONF_DEVICES, known)
             gone = set(picked) - {device.device_id for device in listed}
             listed += [DeviceRecord(device_id=each, name=each) for each in gone]
             fields[probatio.Required(CONF_DEVICES, default=picked)] = _device_selector(
@@ -213,12 +213,12 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         )
 
     def _devices(self) -> tuple[list[DeviceRecord], list[str]]:
-        """Return the listed devices and the ids of those followed; none while not loaded."""
+        """Return the listed devices and the ids of those known; none while not loaded."""
         entry: EvStreamsConfigEntry = self.config_entry
         if entry.state is not ConfigEntryState.LOADED:
             return [], []
         inventory = entry.runtime_data.inventory
-        return list(inventory.listed.values()), list(inventory.followed)
+        return list(inventory.listed.values()), inventory.known()
 
 
 # Each provider has steps of its own name, so that its words are one block of translations.

@@ -93,7 +93,14 @@ class EvStreamsCoordinator:
             entry.options.get(CONF_HISTORY, True) and RECORDER in hass.config.components
         )
         self.intake = self._make_intake()
-        self.history = History(hass, provider, self.intake, self.committer, self.store)
+        self.history = History(
+            hass,
+            provider,
+            ledger=self.ledger,
+            intake=self.intake,
+            committer=self.committer,
+            store=self.store,
+        )
         self._reception = self._make_reception()
         self.announcer = self._reception.announcer
         self.refusals = self._reception.refusals
@@ -110,6 +117,7 @@ class EvStreamsCoordinator:
             Derivation(self.provider),
             history_keys=history_keys(self.provider),
             meter_keys=self.provider.meter_inputs,
+            register_keys=self.provider.meter_keys,
             personal_keys=self.provider.personal_keys,
             keeps_history=self._keeps_history,
             keeps_tokens=self._entry.options.get(CONF_TOKENS, False),

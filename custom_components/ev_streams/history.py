@@ -25,6 +25,7 @@ from .commit import Committer
 from .const import DOMAIN
 from .derivation import KEY_ENERGY
 from .intake import Intake
+from .ledger import Ledger
 from .longterm import LongTermStatistics, compiled_until, open_statistics
 from .meter import MeterPoint, energy_curve
 from .model import Point
@@ -69,6 +70,8 @@ class History:
         self,
         hass: HomeAssistant,
         provider: Provider,
+        *,
+        ledger: Ledger,
         intake: Intake,
         committer: Committer,
         store: Store,
@@ -77,6 +80,7 @@ class History:
         self.importing = asyncio.Lock()
         self.hass = hass
         self._provider = provider
+        self._ledger = ledger
         self._intake = intake
         self._committer = committer
         self._store = store
@@ -217,9 +221,12 @@ class History:
         scale = abs(convert(1.0) - convert(0.0))
         if not summed(description):
             return await self._rows.means(statistics, pairs, hours, scale)
-        return await self._rows.sums(
-            statistics, pairs, hours, scale, never_falls=description.key == KEY_ENERGY
-        )
+        shown = None
+        if description.key == KEY_ENERGY:
+            held = self._ledger.reading(device_id, KEY_ENERGY)
+            if held is not None and isinstance(held.value, float):
+                shown = convert(held.value)
+        return await self._rows.sums(statistics, pairs, hours, scale, shown=shown)
 
     async def statistics(
         self, device_id: str, description: EvStreamsSensorDescription

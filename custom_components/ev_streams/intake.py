@@ -30,9 +30,9 @@ AWAY: Final = timedelta(days=1)
 class Intake:
     """Every update passes here, be it from the stream, a snapshot or a conclusion.
 
-    `history_keys` are the readings whose past hours can be told later, and
-    `meter_keys` those of which the energy is made; `personal_keys` are kept in
-    memory only. `late_readings` counts by device, so that an import can see
+    `history_keys` are the readings whose past hours can be told later,
+    `meter_keys` those of which the energy is made, and `register_keys` the meter
+    itself; `personal_keys` are kept in memory only. `late_readings` counts by device, so that an import can see
     whether something came in while it was computed.
     `late_hours` are the (device, top of the hour) whose
     readings came late and wait to be imported; `kept_since` tells from when on
@@ -48,6 +48,7 @@ class Intake:
         *,
         history_keys: Collection[str],
         meter_keys: Collection[str],
+        register_keys: Collection[str],
         personal_keys: Collection[str],
         keeps_history: bool,
         keeps_tokens: bool,
@@ -60,8 +61,8 @@ class Intake:
         self._derivation = derivation
         self.late_readings: Counter[str] = Counter()
         self._history_keys = frozenset(history_keys)
-        self._meter_keys = frozenset(meter_keys)
-        self._point_keys = self._history_keys | self._meter_keys
+        self._register_keys = frozenset(register_keys)
+        self._point_keys = self._history_keys | frozenset(meter_keys)
         self._personal_keys = frozenset(personal_keys)
         self._keeps_history = keeps_history
         self._keeps_tokens = keeps_tokens
@@ -245,10 +246,13 @@ class Intake:
         batch = self._committer.batch
         batch.points[device_id, key, measured_at] = float(value)
         # The meter value of a long session's start is old, and tells of no gap.
-        is_worth_a_look = is_late(measured_at, now) or (
-            is_back and key in self._meter_keys
+        is_streamed_late = is_streamed and is_late(measured_at, now)
+        is_meter_back = (
+            is_back
+            and key in self._register_keys
+            and measured_at >= now - HISTORY_REACH
         )
-        if is_streamed and key in self._history_keys and is_worth_a_look:
+        if key in self._history_keys and (is_streamed_late or is_meter_back):
             self.late_readings[device_id] += 1
             hour = (device_id, hour_of(measured_at))
             if self._keeps_history and hour not in self.late_hours:

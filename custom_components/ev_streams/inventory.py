@@ -98,6 +98,18 @@ class Inventory:
         listener(list(self.followed.values()))
         return lambda: self._listeners.remove(listener)
 
+    def known(self) -> list[str]:
+        """Return what is followed, or has entities although the list leaves it out now."""
+        registered = {
+            device_id
+            for device in dr.async_entries_for_config_entry(
+                self._registry, self._entry.entry_id
+            )
+            for domain, device_id in device.identifiers
+            if domain == DOMAIN and device_id != self.account_id
+        }
+        return [*self.followed, *sorted(registered - self.followed.keys())]
+
     def is_list_due(self) -> bool:
         """Whether to ask for the list: somebody waits for it, or it is not of just now."""
         return bool(self._awaited) or monotonic() - self._listed_at >= LIST_FRESH_FOR

@@ -206,8 +206,7 @@ class Reception(Receiver):
                 self._went_live()
 
     def connected(self) -> None:
-        """Tell what nobody could be told of meanwhile; without a backlog all is caught up."""
-        self.announce_concluded(self._intake.not_announced())
+        """Without a backlog the replay is over at once."""
         if self._backlog.is_live:
             self._went_live()
 
@@ -215,6 +214,8 @@ class Reception(Receiver):
         """Show the end of the replay; what happened meanwhile becomes history now."""
         try:
             self.announce_concluded(self._intake.conclude(dt_util.utcnow()))
+            # What was concluded while nobody could be told of it.
+            self.announce_concluded(self._intake.not_announced())
         except Exception:
             # Be it a device's wild readings: the stream is live all the same.
             _LOGGER.exception("Sessions could not be concluded")

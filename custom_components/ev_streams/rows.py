@@ -6,15 +6,17 @@ Doing it twice does no harm: what agrees with the readings is left alone.
 from collections.abc import Iterator
 from datetime import datetime
 import logging
+from math import inf
 from typing import Final
 
 from homeassistant.components.recorder.models import StatisticData
 from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from .longterm import FIVE_MINUTES, LongTermStatistics
 from .series import HOUR, Counted, Held, Pair
-from .sums import counted_at, last_below, placed, raised, with_rows
+from .sums import counted_at, last_stale, placed, raised, with_rows
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -71,21 +73,20 @@ class RowImport:
         hours: list[datetime],
         scale: float,
         *,
-        never_falls: bool = False,
+        shown: float | None = None,
     ) -> bool:
         """Write the sums of all hours from the first to the last, and of the one before.
 
         That one ends where the first begins: its live row holds what the sensor
         showed at that moment, which may lag behind the readings. So may the rows
-        after the last. `never_falls` tells that the sensor stays where it was until
-        its readings exceed that.
+        after the last. `shown` is what a sensor that never falls shows now.
         """
         slack = SUM_TOLERANCE * scale
         before, end = hours[0] - HOUR, hours[-1] + HOUR
         present = await statistics.rows(before - HOUR)
         last_right = present.get(before) or await statistics.newest_before(hours[0])
-        if never_falls and last_right is not None:
-            pairs = raised(pairs, last_right.get("state"))
+        if shown is not None and last_right is not None:
+            pairs = raised(pairs, last_right, shown, slack)
         meanwhile = {hour: row for hour, row in present.items() if hour < end}
         pairs = await self._hass.async_add_executor_job(
             with_rows, pairs, meanwhile, slack
@@ -93,15 +94,21 @@ class RowImport:
         meter, base = placed(pairs, hours[0], last_right, slack)
         last = hours[-1]
         is_joined = await self._join(statistics, meter, base, end, slack)
+        most = inf
         if is_joined:
-            last = last_below(meter, base, last, present, slack)
+            last = last_stale(meter, base, last, present, slack)
+            # What lies between two readings is a guess, the row that follows is not.
+            most = present.get(last + HOUR, {}).get("sum") or inf
         rows: list[StatisticData] = []
         for hour in _hours(before, last):
             found = meter.at(hour + HOUR)
             if found is None or (hour == before and hour not in present):
                 continue
             shown, counted = found
-            row = StatisticData(start=hour, state=shown, sum=base + counted)
+            above = max(0.0, base + counted - most)
+            row = StatisticData(
+                start=hour, state=shown - above, sum=base + counted - above
+            )
             if not _agree(present.get(hour), row, ("sum",), slack):
                 rows.append(row)
         return self._write(statistics, rows) and is_joined
@@ -117,13 +124,18 @@ class RowImport:
         """See that the live sums go on from the imported ones; True where they do.
 
         They do not where the recorder has forgotten the sensor's last sum, as it
-        does after some silent days, and began anew. Where it has not, they will.
+        does after some silent days, and began anew. They go on from the newest of
+        five minutes, be it from before `time`.
         """
         if statistics.statistic_id in self._adjusted:
             return False
         live = await statistics.rows(time, period="5minute")
-        if not live:
-            return await statistics.newest_live() is not None
+        is_live = bool(live)
+        if not is_live:
+            newest = await statistics.newest_live()
+            if newest is None:
+                return False
+            live = {dt_util.utc_from_timestamp(newest["start"]): newest}
         for start, row in live.items():
             counted = counted_at(meter, row, start + FIVE_MINUTES, slack)
             if counted is None:
@@ -135,7 +147,7 @@ class RowImport:
             self._adjusted.add(statistics.statistic_id)
             statistics.adjust(start, difference)
             return False
-        return False
+        return not is_live
 
     def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
         """Hand over the rows; True where there are none."""

@@ -53,21 +53,30 @@ class Counted:
         """Return what the meter showed and what it had counted; None before its first reading.
 
         Between two readings it is taken to have grown evenly, after the last
-        one to stand still.
+        one to stand still. Where it began anew in between, nothing tells when: it
+        stands still until then.
         """
         after = bisect_right(self._times, time)
         if after == 0:
             return None
         begin, shown = self._readings[after - 1]
         offset = self._offsets[after - 1]
-        if after == len(self._readings) or begin == time:
+        if (
+            after == len(self._readings)
+            or begin == time
+            or self._offsets[after] != offset
+        ):
             return shown, shown + offset
         end, next_shown = self._readings[after]
-        share = (time - begin) / (end - begin)
-        grown = next_shown + self._offsets[after] - shown - offset
-        counted = shown + offset + share * grown
-        is_reset = self._offsets[after] != offset
-        return (shown if is_reset else shown + share * grown), counted
+        shown += (time - begin) / (end - begin) * (next_shown - shown)
+        return shown, shown + offset
+
+    def told(self, time: datetime) -> float | None:
+        """Return what it had counted by the newest reading up to that time."""
+        after = bisect_right(self._times, time)
+        if after == 0:
+            return None
+        return self._readings[after - 1][1] + self._offsets[after - 1]
 
     def offset_of(self, shown: float, time: datetime, within: float) -> float | None:
         """Return counted minus shown for the newest reading up to `time` that showed the value.

@@ -40,14 +40,25 @@ def placed(
     return meter, total - shown
 
 
-def raised(pairs: list[Pair], least: float | None) -> list[Pair]:
-    """Return the readings with none below `least`: what a sensor showed is not taken back."""
-    if least is None:
+def raised(
+    pairs: list[Pair], before: StatisticsRow, shown: float, slack: float
+) -> list[Pair]:
+    """Return readings that never fall below what the sensor showed at the end of the row.
+
+    What it showed is not taken back: it stays there until they exceed it. Unless it
+    shows less by now, as one that was forgotten with its device and began again.
+    """
+    least, end = before.get("state"), dt_util.utc_from_timestamp(before["end"])
+    if least is None or shown < least - slack:
         return pairs
-    return [(time, max(value, least)) for time, value in pairs]
+    found = Counted(pairs).at(end)
+    if found is not None and found[0] >= least - slack:
+        return pairs
+    after = [(time, max(value, least)) for time, value in pairs if time > end]
+    return [(end, least), *after]
 
 
-def last_below(
+def last_stale(
     meter: Counted,
     base: float,
     last: datetime,
@@ -56,12 +67,12 @@ def last_below(
 ) -> datetime:
     """Return the last hour from `last` on whose row is to be written as well.
 
-    A row that was made before the sensor heard of what had happened lies below the
-    one before it, and would show that energy as taken back.
+    A row that was made before the sensor heard of what had been measured by then
+    would show that energy as taken back.
     """
     while (row := present.get(last + HOUR)) is not None:
-        found = meter.at(last + HOUR)
-        if found is None or (row.get("sum") or 0.0) >= base + found[1] - slack:
+        told = meter.told(last + HOUR)
+        if told is None or (row.get("sum") or 0.0) >= base + told - slack:
             break
         last += HOUR
     return last

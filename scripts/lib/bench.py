@@ -105,6 +105,7 @@ async def commit_first(directory: Path) -> AsyncIterator[Handle]:
         Derivation(EASEE),
         history_keys=history_keys(EASEE),
         meter_keys=EASEE.meter_inputs,
+        register_keys=EASEE.meter_keys,
         personal_keys=EASEE.personal_keys,
         keeps_history=True,
         keeps_tokens=False,

@@ -366,8 +366,46 @@ async def test_hour_is_finished_for_itself(
     assert stored_hours == [(int(new.timestamp()) * 10**6,)]
 
 
+async def test_guess_between_two_readings_moves_no_right_row(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """Rows after the late hour were told in time: the register was seldom, not the energy."""
+    late = this_hour() - 4 * HOUR
+    lifetime = entity_id(hass, SERIAL, "lifetime_energy")
+    right = {late + n * HOUR: 40.0 for n in range(-1, 3)} | {late + 3 * HOUR: 42.0}
+    await seed_sums(
+        hass, lifetime, [(h, REGISTER + t - 40, t) for h, t in right.items()]
+    )
+    await forget_runs(hass)
+    await account.publish_many(
+        SERIAL,
+        [
+            measurement(late + HOUR / 2, 120, 1.5),
+            measurement(late + timedelta(minutes=50), 124, REGISTER),
+            measurement(late + timedelta(minutes=200), 124, REGISTER + 2),
+            measurement(late + 4 * HOUR, 124, REGISTER + 2),
+        ],
+    )
+    await queue_is_empty(administrator, account)
+    # As if only the power had come late.
+    waiting = entry.runtime_data.intake.late_hours
+    waiting &= {(SERIAL, late)}
+    # The live sum began at 0 and is raised first.
+    await compile_statistics(hass)
+    await wait_for_rows(hass, entity_id(hass, SERIAL, "total_power"), late, [late])
+    await compile_statistics(hass, ahead=1)
+    await wait_for_sums(hass, lifetime, right)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
 async def test_meter_that_is_back_after_days_is_looked_at(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    is_streamed: bool,
 ) -> None:
     """All it tells comes in time, but the recorder may have forgotten what it had counted."""
     charger = account.add_charger(SERIAL, name="Garage", lifetime_energy=REGISTER)
@@ -375,7 +413,11 @@ async def test_meter_that_is_back_after_days_is_looked_at(
     before = datetime.now(UTC) - timedelta(days=12)
     charger.observations[124] = (before, REGISTER)
     entry = await add_account(hass, cloud, account)
-    await account.publish(SERIAL, 124, REGISTER + 1)
+    if is_streamed:
+        await account.publish(SERIAL, 124, REGISTER + 1)
+    else:
+        charger.observations[124] = (datetime.now(UTC), REGISTER + 1)
+        await hass.config_entries.async_reload(entry.entry_id)
     await wait_for_number(hass, SERIAL, "lifetime_energy", REGISTER + 1)
     assert len(entry.runtime_data.intake.late_hours) == 1
     await account.publish(SERIAL, 124, REGISTER + 2)

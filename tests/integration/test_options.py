@@ -5,7 +5,7 @@ from homeassistant.data_entry_flow import FlowResultType
 
 from simulator.easee import EaseeAccount, EaseeCloud
 
-from .helpers import add_account, wait_live
+from .helpers import add_account, entity_id, stored_sessions, wait_live
 
 
 async def test_options_of_a_small_account(
@@ -52,6 +52,31 @@ async def test_options_after_a_chosen_charger_left(
         assert result["type"] is FlowResultType.CREATE_ENTRY
         assert entry.options["grace_time"] == 8 + loaded
         await hass.async_block_till_done()
+
+
+async def test_options_of_a_fleet_whose_list_is_incomplete(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """Saving another option gives no charger up: with it would go its sessions."""
+    for number in range(2, 11):
+        account.add_charger(f"EH{number:06}", name=f"Bay {number}")
+    entry = await add_account(hass, cloud, account)
+    for number in (11, 12):
+        account.add_charger(f"EH{number:06}", name=f"Bay {number}")
+    await hass.config_entries.async_unload(entry.entry_id)
+    account.remove_charger("EH000003")
+    await hass.config_entries.async_setup(entry.entry_id)
+    await wait_live(hass, entry)
+    assert "EH000003" not in entry.runtime_data.inventory.listed
+
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    await hass.config_entries.options.async_configure(
+        options["flow_id"], {"grace_time": 5}
+    )
+    await hass.async_block_till_done()
+    assert "EH000003" in entry.options["devices"]
+    assert entity_id(hass, "EH000003", "total_power")
+    assert await stored_sessions(hass, entry, "EH000003") != {}
 
 
 async def test_options_while_the_account_is_unreachable(
