@@ -153,7 +153,6 @@ class History:
         if look.readings != self._intake.late_readings[device_id]:
             return
         if is_right:
-            self._right[device_id] = look
             finished = [each for each in compiled if each + SEEN_AFTER <= look.until]
         elif began + GIVE_UP_AFTER <= look.until:
             _LOGGER.warning("%d past hours of a device are given up", len(compiled))
@@ -162,6 +161,7 @@ class History:
             return
         self._began.pop(device_id, None)
         await self._finish({(device_id, hour) for hour in finished})
+        self._right[device_id] = look
 
     async def _finish(self, hours: set[tuple[str, datetime]]) -> None:
         """Forget hours; a reading that comes meanwhile lets its hour wait anew."""

@@ -9,9 +9,11 @@ from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.ev_streams import history
 from custom_components.ev_streams.history import History
 from custom_components.ev_streams.longterm import compiled_until
 from custom_components.ev_streams.rows import RowImport
+from custom_components.ev_streams.store import StoreUnavailableError
 from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
 from tests.integration.helpers import (
@@ -195,6 +197,70 @@ async def test_trouble_of_one_sensor_is_its_own(
     await compile_statistics(hass)
     for key in ("total_power", "in_current_t3"):
         await wait_for_rows(hass, entity_id(hass, SERIAL, key), hour, [hour])
+
+
+async def test_hours_are_given_up_in_the_end(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the recorder does not take for a week would be tried for ever; the log says so."""
+    monkeypatch.setattr(history, "GIVE_UP_AFTER", timedelta(0))
+    account.add_charger(SERIAL, name="Garage")
+    entry = await add_account(hass, cloud, account)
+
+    async def never_right(*_: Any, **__: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(RowImport, "means", never_right)
+    told = [measured(this_hour() - 3 * HOUR, 120, 4.0)]
+    await account.publish_many(SERIAL, told)
+    await queue_is_empty(administrator, account)
+    assert entry.runtime_data.intake.late_hours
+    await compile_statistics(hass)
+    await wait_until(
+        lambda: not entry.runtime_data.intake.late_hours, "the end of the trying"
+    )
+    assert "1 past hours of a device are given up" in caplog.text
+
+
+async def test_hour_that_cannot_be_forgotten_yet_waits_on(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk that is full at that moment costs neither the hour nor the import."""
+    account.add_charger(SERIAL, name="Garage")
+    entry = await add_account(hass, cloud, account)
+    coordinator = entry.runtime_data
+    old = this_hour() - 5 * HOUR
+    await account.publish_many(SERIAL, [measured(old, 120, 4.0)])
+    await queue_is_empty(administrator, account)
+    refused = 0
+
+    async def full(*_: object) -> None:
+        nonlocal refused
+        refused += 1
+        raise StoreUnavailableError("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(coordinator.store, "forget_hours", full)
+        async with asyncio.timeout(PATIENCE):
+            while not refused:
+                await compile_statistics(hass)
+                await coordinator.history.import_late_hours()
+        assert coordinator.intake.late_hours == {(SERIAL, old)}
+    async with asyncio.timeout(PATIENCE):
+        while coordinator.intake.late_hours:
+            await coordinator.history.import_late_hours()
+            await asyncio.sleep(0.1)
+    power = entity_id(hass, SERIAL, "total_power")
+    assert (await rows(hass, power, old))[old]["mean"] == 4.0
 
 
 async def test_hour_that_is_half_over(
