@@ -10,8 +10,10 @@ import pytest
 
 from custom_components.ev_streams.batch import Batch, Contents
 from custom_components.ev_streams.model import (
+    Content,
     Point,
     Reading,
+    RecentMessage,
     Session,
     SessionDocument,
     SessionPhase,
@@ -91,6 +93,13 @@ def batch_of(*things: Reading | Session | SessionDocument | Point) -> Batch:
                 slot = (each.device_id, each.key, each.measured_at)
                 batch.points[slot] = each.value
     return batch
+
+
+def message(text: str, received_at: datetime = NOW) -> RecentMessage:
+    return RecentMessage(
+        received_at=received_at,
+        content=Content(body={"text": text, "parts": [1, None]}, subtopic="a/b"),
+    )
 
 
 def point(

@@ -33,6 +33,7 @@ from .store_helpers import (
     STOPPED,
     batch_of,
     document,
+    message,
     opened,
     point,
     points_of,
@@ -365,6 +366,19 @@ async def test_imported_hours_wait_no_more(path: Path) -> None:
         assert contents.late_hours == {(CHARGER, NOW + HOUR), (OTHER, NOW)}
 
 
+async def test_of_recent_messages_there_are_those_of_the_last_commit(
+    path: Path,
+) -> None:
+    """They come in their order, also those of one moment."""
+    first, second = (message("first"), message("second")), (message("third"),)
+    async with opened(path) as (store, contents):
+        assert contents.recent == {}
+        await store.commit(Batch(recent={CHARGER: first, OTHER: first}))
+        await store.commit(Batch(recent={OTHER: second}))
+    async with opened(path) as (_, contents):
+        assert contents.recent == {CHARGER: first, OTHER: second}
+
+
 async def test_of_a_forgotten_device_nothing_is_left(path: Path) -> None:
     batch = Batch()
     for device_id in (CHARGER, OTHER):
@@ -378,6 +392,7 @@ async def test_of_a_forgotten_device_nothing_is_left(path: Path) -> None:
         )
         batch.announced[device_id, "1", STARTED] = None
         batch.late_hours.add((device_id, NOW))
+        batch.recent[device_id] = (message("hello"),)
     async with opened(path) as (store, _):
         await store.commit(batch)
         await store.prune(NOW)
@@ -393,7 +408,7 @@ async def test_of_a_forgotten_device_nothing_is_left(path: Path) -> None:
             name: [row["device_id"] for row in _rows(file, name)] for name in tables
         }
     assert held == {name: [OTHER] for name in tables}
-    assert len(tables) == 7
+    assert len(tables) == 8
 
 
 def _rows(file: sqlite3.Connection, table: str) -> list[sqlite3.Row]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .model import Reading, Session, SessionDocument, SessionPhase
+from .model import Reading, RecentMessage, Session, SessionDocument, SessionPhase
 
 
 @dataclass(slots=True)
@@ -16,7 +16,7 @@ class Batch:
     whose event has fired, in that order, `late_hours` the tops of the hours that
     wait for import.
     `kept_since` tells by device before when points are missing, which never moves
-    back. A session that is both forgotten and written is written.
+    back. `recent` are all messages of a device that are to be kept, oldest first. A session that is both forgotten and written is written.
     """
 
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
@@ -26,6 +26,7 @@ class Batch:
     points: dict[tuple[str, str, datetime], float] = field(default_factory=dict)
     late_hours: set[tuple[str, datetime]] = field(default_factory=set)
     kept_since: dict[str, datetime] = field(default_factory=dict)
+    recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
     forgotten_sessions: set[tuple[str, str]] = field(default_factory=set)
 
     def __bool__(self) -> bool:
@@ -41,6 +42,7 @@ class Batch:
             or self.points
             or self.late_hours
             or self.kept_since
+            or self.recent
             or self.forgotten_sessions
         )
 
@@ -56,6 +58,7 @@ class Batch:
         self.late_hours |= newer.late_hours
         for device_id, time in newer.kept_since.items():
             self.kept_since[device_id] = max(time, self.kept_since.get(device_id, time))
+        self.recent |= newer.recent
         self.forgotten_sessions |= newer.forgotten_sessions
         self.forgotten_sessions -= newer.sessions.keys()
 
@@ -68,6 +71,7 @@ class Batch:
         self.points = _without(device_id, self.points)
         self.late_hours = {each for each in self.late_hours if each[0] != device_id}
         self.kept_since.pop(device_id, None)
+        self.recent.pop(device_id, None)
         self.forgotten_sessions = {
             each for each in self.forgotten_sessions if each[0] != device_id
         }
@@ -85,6 +89,7 @@ class Contents:
     announced: list[tuple[str, str, SessionPhase]]
     late_hours: set[tuple[str, datetime]]
     kept_since: dict[str, datetime]
+    recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
 
 
 def _without[K: tuple[object, ...], V](

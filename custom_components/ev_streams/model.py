@@ -132,6 +132,72 @@ class Point:
     value: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a message says in a shape of its sender's own: the user maps it.
+
+    `body` is what JSON can say, or a text. `subtopic` tells messages of a device
+    apart, "" where nothing does. A retained one was kept by the broker and may be of
+    any age.
+    """
+
+    body: object
+    subtopic: str = ""
+    is_retained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentMessage:
+    """A message that is kept for a while, for the user to look at when mapping; personal."""
+
+    received_at: datetime
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Popup:
+    """What the screen of a car shows, with or without a button to confirm it."""
+
+    text: str
+    has_button: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """What a device is sent; `application` names another one there than the account's."""
+
+    content: object = None
+    popup: Popup | None = None
+    application: str | None = None
+
+
+class MessageRefusedError(ValueError):
+    """A message that is not sent, for what it is; nothing of it has left."""
+
+
+class TooLargeError(MessageRefusedError):
+    """The encoded message is larger than the vendor takes; sizes are in bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        """Keep both for the text that tells the user."""
+        super().__init__(f"{size} bytes, {limit} are allowed")
+        self.size = size
+        self.limit = limit
+
+
+class TooSoonError(MessageRefusedError):
+    """The one before is not long enough ago."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is how long to wait."""
+        super().__init__(f"in {seconds:.0f} s")
+        self.seconds = seconds
+
+
+class NoApplicationError(MessageRefusedError):
+    """Neither the message nor the account says which application is meant."""
+
+
 type Update = Reading | SessionChange | SessionDocument
 
 
@@ -142,9 +208,11 @@ class Message:
     `device_id` is None for messages that concern no device. `unknown` names
     what no table knows (an observation id, a kind of routing key): it is
     counted, it is no error.
+    `content` is what no table of the provider can know.
     """
 
     device_id: str | None = None
     updates: tuple[Update, ...] = field(default=())
     arrived_at: datetime | None = None
     unknown: str | None = None
+    content: Content | None = None

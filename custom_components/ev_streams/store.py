@@ -16,7 +16,7 @@ from typing import Any, Final
 from . import tables
 from .batch import Batch, Contents
 from .ledger import ANNOUNCED_PER_DEVICE, SESSIONS_PER_DEVICE
-from .model import Point, SessionDocument
+from .model import Point, RecentMessage, SessionDocument
 from .tables import Row, optional_stamp_of, stamp_of, transaction
 
 DOCUMENTS_PER_DEVICE: Final = 500
@@ -336,11 +336,19 @@ def _contents(connection: sqlite3.Connection) -> Contents:
             _read(connection, tables.device_time_of, tables.READ_LATE_HOURS)
         ),
         kept_since=_kept_since(connection),
+        recent=_recent(connection),
     )
 
 
 def _kept_since(connection: sqlite3.Connection) -> dict[str, datetime]:
     return dict(_read(connection, tables.device_time_of, tables.READ_KEPT_SINCE))
+
+
+def _recent(connection: sqlite3.Connection) -> dict[str, tuple[RecentMessage, ...]]:
+    found: dict[str, list[RecentMessage]] = {}
+    for device_id, message in _read(connection, tables.recent_of, tables.READ_RECENT):
+        found.setdefault(device_id, []).append(message)
+    return {device_id: tuple(messages) for device_id, messages in found.items()}
 
 
 def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
@@ -357,6 +365,15 @@ def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
         (
             (device_id, key, stamp_of(measured_at), value)
             for (device_id, key, measured_at), value in batch.points.items()
+        ),
+    )
+    yield tables.FORGET_RECENT, ((device_id,) for device_id in batch.recent)
+    yield (
+        tables.WRITE_RECENT,
+        (
+            tables.row_of_recent(device_id, message)
+            for device_id, messages in batch.recent.items()
+            for message in messages
         ),
     )
 

@@ -13,7 +13,16 @@ import math
 import sqlite3
 from typing import Final
 
-from .model import Point, Reading, Session, SessionDocument, SessionPhase, Value
+from .model import (
+    Content,
+    Point,
+    Reading,
+    RecentMessage,
+    Session,
+    SessionDocument,
+    SessionPhase,
+    Value,
+)
 
 type Row = tuple[str | int | float | None, ...]
 
@@ -62,6 +71,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             device_id TEXT NOT NULL PRIMARY KEY, time INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # Messages of one moment are possible: the number keeps their order.
+        """CREATE TABLE recent (
+            number INTEGER PRIMARY KEY,
+            device_id TEXT NOT NULL, received_at INTEGER NOT NULL,
+            subtopic TEXT NOT NULL, is_retained INTEGER NOT NULL, body TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX recent_by_device ON recent (device_id)",
+    ),
 )
 # All of them have a column `device_id`.
 TABLES: Final = (
@@ -72,6 +90,7 @@ TABLES: Final = (
     "points",
     "late_hours",
     "kept_since",
+    "recent",
 )
 
 READ_READINGS: Final = """
@@ -160,6 +179,14 @@ READ_LATE_HOURS: Final = "SELECT device_id, hour FROM late_hours"
 WRITE_LATE_HOUR: Final = """
     INSERT OR IGNORE INTO late_hours (device_id, hour) VALUES (?, ?)"""
 FORGET_LATE_HOUR: Final = "DELETE FROM late_hours WHERE device_id = ? AND hour = ?"
+
+READ_RECENT: Final = """
+    SELECT device_id, received_at, subtopic, is_retained, body FROM recent
+    ORDER BY number"""
+FORGET_RECENT: Final = "DELETE FROM recent WHERE device_id = ?"
+WRITE_RECENT: Final = """
+    INSERT INTO recent (device_id, received_at, subtopic, is_retained, body)
+    VALUES (?, ?, ?, ?, ?)"""
 
 
 def stamp_of(time: datetime) -> int:
@@ -292,6 +319,28 @@ def rows_of_hours(hours: Iterable[tuple[str, datetime]]) -> list[Row]:
 def device_time_of(device_id: str, time: int) -> tuple[str, datetime]:
     """One row of READ_LATE_HOURS or of READ_KEPT_SINCE."""
     return device_id, time_of(time)
+
+
+def row_of_recent(device_id: str, message: RecentMessage) -> Row:
+    """Fit for WRITE_RECENT."""
+    content = message.content
+    return (
+        device_id,
+        stamp_of(message.received_at),
+        content.subtopic,
+        content.is_retained,
+        json.dumps(content.body),
+    )
+
+
+def recent_of(
+    device_id: str, received_at: int, subtopic: str, is_retained: int, body: str
+) -> tuple[str, RecentMessage]:
+    """One row of READ_RECENT."""
+    content = Content(
+        body=json.loads(body), subtopic=subtopic, is_retained=bool(is_retained)
+    )
+    return device_id, RecentMessage(received_at=time_of(received_at), content=content)
 
 
 @contextmanager
