@@ -25,6 +25,7 @@ FREE_MODULES = {
     "meter",
     "series",
     "mapping",
+    "charging",
     "refusals",
     "announcer",
 }
@@ -41,7 +42,7 @@ FREE_PROTOCOL_HALF = {
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"model", "const"}),
-    frozenset({"stream", "mapping", "meter", "series"}),
+    frozenset({"stream", "mapping", "charging", "meter", "series"}),
     frozenset({"providers"}),
     frozenset({"ledger", "batch", "store", "tables", "refusals", "notifier"}),
     frozenset({"inventory", "connection", "storage", "commit", "derivation", "vitals"}),

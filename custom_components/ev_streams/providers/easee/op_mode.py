@@ -7,8 +7,9 @@ disconnected is inferred: the vendor says it nowhere.
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from ...charging import EARLIEST, derived_session_id
 from ...model import Reading, Session, SessionChange, SessionPhase, Update
 from .decode import SESSION_START_METER, SESSION_STOP_METER
 from .enums import CHARGER_OP_MODE
@@ -18,7 +19,6 @@ from .observations import CHARGING_SESSION_SIGNED, OBSERVATIONS
 HOLD = timedelta(seconds=120)
 # Some, as a later reading may overtake the op mode that ended the session.
 ENERGIES_KEPT = 8
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 OP_MODE = OBSERVATIONS[109].key
 ENERGY = OBSERVATIONS[121].key
@@ -111,7 +111,7 @@ class OpModeSessions:
         self._has_own_sessions = True
         is_unfinished = self._is_running or self._awaits_stop
         if is_unfinished and self._started_at <= self._told_at:
-            self._dropped = self._session_id()
+            self._dropped = derived_session_id(self._started_at)
 
     def _op_mode_changed(self, op_mode: Reading) -> list[Update]:
         moment = op_mode.measured_at
@@ -177,18 +177,13 @@ class OpModeSessions:
         counted = self._newest_energy() if is_stop else None
         return SessionChange(
             device_id=self._device_id,
-            session_id=self._session_id(),
+            session_id=derived_session_id(self._started_at),
             phase=phase,
             started_at=self._started_at,
             stopped_at=self._stopped_at if is_stop else None,
             energy=None if counted is None else counted[1],
             is_derived=True,
         )
-
-    def _session_id(self) -> str:
-        """Name the session by its start: the same after a restart, or told again."""
-        start = self._started_at.replace(tzinfo=None).isoformat()
-        return f"derived-{start.replace('-', '').replace(':', '')}Z"
 
     def _stored(
         self, key: str, measured_at: datetime, energy: float | None = None
