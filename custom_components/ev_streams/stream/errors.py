@@ -6,9 +6,14 @@ provider's own kinds of refusal need no table elsewhere.
 
 
 class StreamError(Exception):
-    """Anything that keeps a stream from running; the message never holds a secret."""
+    """Anything that keeps a stream from running; the message never holds a secret.
+
+    `wrong_field` names the field of a form where the cause lies, as far as it is known,
+    and the key of a text that says what it is.
+    """
 
     form_error = "unknown"
+    wrong_field: tuple[str, str] | None = None
 
 
 class ConnectionFailedError(StreamError):
@@ -26,6 +31,7 @@ class CertificateRefusedError(ConnectionFailedError):
     """Nobody vouches for the certificate of the other side."""
 
     form_error = "bad_certificate"
+    wrong_field = ("ca_certificate", "server_not_trusted")
 
 
 class AccessClosedError(ConnectionFailedError):
@@ -34,10 +40,27 @@ class AccessClosedError(ConnectionFailedError):
     form_error = "invalid_auth"
 
 
+class LoginCutOffError(ConnectionFailedError):
+    """The broker hung up on us before it answered the login, and did not say why.
+
+    So some show that they do not like our certificate; in a running stream it may pass.
+    """
+
+    form_error = "bad_certificate"
+    wrong_field = ("client_certificate", "login_cut_off")
+
+
 class CredentialsRefusedError(StreamError):
     """The stream refused its credentials; fresh ones may work where a provider has such."""
 
     form_error = "invalid_auth"
+
+
+class OwnCertificateRefusedError(CredentialsRefusedError):
+    """The broker said that it does not accept our certificate."""
+
+    form_error = "bad_certificate"
+    wrong_field = ("client_certificate", "certificate_refused")
 
 
 class AccountRefusedError(StreamError):
@@ -53,8 +76,14 @@ class SourceGoneError(StreamError):
 
     def __init__(self, source: str) -> None:
         """`source` is the name of the missing queue or topic."""
-        super().__init__("the queue or topic does not exist")
+        super().__init__("the queue or topic cannot be read")
         self.source = source
+
+
+class TopicDeniedError(SourceGoneError):
+    """The broker does not let us subscribe."""
+
+    form_error = "topic_denied"
 
 
 class SourceSharedError(ConnectionFailedError):

@@ -1,0 +1,373 @@
+"""One MQTT 3.1.1 connection: paho's client, driven by the event loop.
+
+paho is left to do the protocol; sockets, waiting and giving up are done here, for
+what its own ways would do is not enough: bytes that TLS has decrypted already wake no
+selector, an exception in a callback makes it read the same message for ever, an answer
+to a subscription is not looked at, and a broken line does not say why.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+import logging
+import random
+import socket
+from ssl import SSLContext, SSLError, SSLSocket
+from typing import Any, Final, override
+
+from paho.mqtt.client import Client, MQTTMessage, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from .errors import ConnectionFailedError, StreamError
+from .mqtt_errors import refusal, translated
+
+_LOGGER = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT: Final = 10.0
+# The library also takes it for the patience of a TLS handshake.
+KEEPALIVE: Final = 30
+PATIENCE: Final = 10.0
+# The vendor's sibling brokers lose segments of more than 1456 bytes (as peers found out),
+# which shows as a handshake that never ends.
+LARGEST_SEGMENT: Final = 1400
+# The protocol allows 256 MiB; nobody is to make us keep that in memory.
+LARGEST_PACKET: Final = 4 * 1024 * 1024
+# Packets that are read before others get their turn.
+READ_AT_ONCE: Final = 50
+FAILED: Final = 0x80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttEndpoint:
+    """Where to connect and what to subscribe to; `ssl_context` None means without TLS."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    client_id: str
+    filters: tuple[str, ...]
+    ssl_context: SSLContext | None
+
+    def __repr__(self) -> str:
+        """Keep the credentials, and the account in the topics, out of logs and tracebacks."""
+        return f"MqttEndpoint({self.host}:{self.port})"
+
+
+type OnMessage = Callable[[MQTTMessage], None]
+
+
+class MqttConnection:
+    """Connects once; when it is lost, a new one is needed.
+
+    Nothing is sent again later: what was not written when the line broke is gone.
+    """
+
+    def __init__(self, endpoint: MqttEndpoint, on_message: OnMessage) -> None:
+        """Prepare; nothing is connected before `open`. Belongs to the running loop."""
+        self._endpoint = endpoint
+        self._take = on_message
+        self._loop = asyncio.get_running_loop()
+        self._client = _client(endpoint)
+        self._answered: asyncio.Future[None] = self._future()
+        self.lost: asyncio.Future[None] = self._future()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._misc: asyncio.TimerHandle | None = None
+        self._socket: socket.socket | None = None
+
+    async def open(self) -> None:
+        """Connect and log in; raises StreamError."""
+        connecting = self._loop.run_in_executor(None, self._connect)
+        try:
+            await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # A thread cannot be interrupted: whatever comes of it is closed.
+            connecting.add_done_callback(self._abandon)
+            raise
+        except (OSError, ValueError) as err:
+            raise translated(err, is_logged_in=False) from err
+        self._attach()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._answered
+        except TimeoutError as err:
+            raise ConnectionFailedError("no answer to the login in time") from err
+
+    async def subscribe(self) -> list[str]:
+        """Subscribe to the endpoint's filters; returns those that were denied."""
+        filters = self._endpoint.filters
+        code, mid = self._client.subscribe([(each, 0) for each in filters])
+        if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
+            raise ConnectionFailedError("the line broke before the subscription")
+        granted: list[int] = await self._answer(mid, "the subscription")
+        denied = [code >= FAILED for code in granted]
+        # An answer of another length says nothing of what is missing from it.
+        denied += [True] * (len(filters) - len(granted))
+        return [
+            each for each, is_denied in zip(filters, denied, strict=False) if is_denied
+        ]
+
+    async def publish(self, topic: str, body: bytes) -> None:
+        """Write a message (QoS 0) to the line; raises ConnectionFailedError."""
+        info = self._client.publish(topic, body, qos=0)
+        if info.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise ConnectionFailedError("not connected")
+        try:
+            await self._answer(info.mid, "a message")
+        except ConnectionFailedError as err:
+            # What could not be written must not be written some time later.
+            self._fail(err)
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Say goodbye if that is possible, and close."""
+        if self._misc is not None:
+            self._misc.cancel()
+            self._misc = None
+        self._client.disconnect()
+        self._client.loop_write()
+        self._fail(ConnectionFailedError("closed"))
+        if self._socket is not None:
+            broken, self._socket = self._socket, None
+            self._detach(broken)
+            broken.close()
+
+    def _connect(self) -> None:
+        """Open the socket, shake hands, write the login; in a thread, for all of it blocks."""
+        code = self._client.connect(
+            self._endpoint.host, self._endpoint.port, keepalive=KEEPALIVE
+        )
+        if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise self._client.cause or ConnectionResetError("closed")
+
+    def _abandon(self, connecting: asyncio.Future[None]) -> None:
+        if not connecting.cancelled():
+            connecting.exception()
+        opened = self._client.socket()
+        if opened is not None:
+            opened.close()
+
+    def _attach(self) -> None:
+        """Let the event loop read and write from here on."""
+        client = self._client
+        opened = client.socket()
+        if opened is None:
+            raise ConnectionFailedError("closed at once")
+        # paho's type allows for a socket of websockets, which is never made here.
+        assert isinstance(opened, socket.socket)
+        self._socket = opened
+        client.on_socket_close = self._closing
+        client.on_socket_register_write = self._wants_to_write
+        client.on_socket_unregister_write = self._has_written
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_publish = self._published
+        client.on_message = self._message
+        self._loop.add_reader(opened, self._read)
+        if client.want_write():
+            self._loop.add_writer(opened, self._write)
+        # What came with the handshake is decrypted already and wakes nobody.
+        self._loop.call_soon(self._read)
+        self._look_after()
+
+    def _read(self) -> None:
+        """Read what is there, also what lies decrypted in memory."""
+        for _ in range(READ_AT_ONCE):
+            if self._socket is None:
+                return
+            self._guarded(self._client.loop_read)
+            if self._pending() == 0:
+                return
+        self._loop.call_soon(self._read)
+
+    def _pending(self) -> int:
+        return self._socket.pending() if isinstance(self._socket, SSLSocket) else 0
+
+    def _write(self) -> None:
+        if self._socket is not None:
+            self._guarded(self._client.loop_write)
+
+    def _look_after(self) -> None:
+        """Let the library send its pings, and find out that nobody answers them."""
+        if self._socket is not None:
+            self._guarded(self._client.loop_misc)
+            self._misc = self._loop.call_later(1, self._look_after)
+
+    def _guarded(self, work: Callable[[], Any]) -> None:
+        """Do some of the library's work; what it cannot digest ends this connection only."""
+        try:
+            work()
+        except Exception as err:
+            _LOGGER.exception("The MQTT library failed in a way that nobody foresaw")
+            self._fail(ConnectionFailedError(type(err).__name__))
+
+    async def _answer(self, mid: int, what: str) -> Any:
+        """Wait for what the broker or the line says to a packet of ours."""
+        answer = self._waiting[mid] = self._future()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wait(
+                    {answer, self.lost}, return_when=asyncio.FIRST_COMPLETED
+                )
+        except TimeoutError as err:
+            raise ConnectionFailedError(f"no answer to {what} in time") from err
+        finally:
+            del self._waiting[mid]
+        if not answer.done():
+            self.lost.result()
+        return answer.result()
+
+    def _future(self) -> asyncio.Future[Any]:
+        """Return a future whose failure may go unheard."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return future
+
+    def _fail(self, error: StreamError) -> None:
+        """Tell everybody who waits that nothing more will come."""
+        for waiting in (self._answered, self.lost):
+            if not waiting.done():
+                waiting.set_exception(error)
+
+    # The library calls these on the event loop, from `loop_read` and its like.
+
+    def _connected(
+        self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _more: Any
+    ) -> None:
+        if code.is_failure:
+            self._fail(refusal(code))
+        elif not self._answered.done():
+            self._answered.set_result(None)
+
+    def _disconnected(
+        self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _more: Any
+    ) -> None:
+        is_logged_in = self._answered.done()
+        cause = self._client.cause or ConnectionResetError(str(code))
+        self._fail(translated(cause, is_logged_in=is_logged_in))
+
+    def _subscribed(
+        self, _client: Client, _data: Any, mid: int, codes: list[ReasonCode], _more: Any
+    ) -> None:
+        self._answered_to(mid, [int(code.value) for code in codes])
+
+    def _published(
+        self, _client: Client, _data: Any, mid: int, _code: ReasonCode, _more: Any
+    ) -> None:
+        self._answered_to(mid, None)
+
+    def _answered_to(self, mid: int, answer: object) -> None:
+        waiting = self._waiting.get(mid)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def _message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        """Hand a message over; an exception here would make the library read it for ever."""
+        try:
+            self._take(message)
+        except Exception:
+            _LOGGER.exception("A message could not be handed over")
+
+    def _wants_to_write(self, _client: Client, _data: Any, _socket: Any) -> None:
+        if self._socket is not None:
+            self._loop.add_writer(self._socket, self._write)
+
+    def _has_written(self, _client: Client, _data: Any, _socket: Any) -> None:
+        if self._socket is not None:
+            self._loop.remove_writer(self._socket)
+
+    def _closing(self, _client: Client, _data: Any, _socket: Any) -> None:
+        if self._socket is not None:
+            closing, self._socket = self._socket, None
+            self._detach(closing)
+
+    def _detach(self, detached: socket.socket) -> None:
+        with suppress(ValueError):
+            # It may be closed by now, and then the loop knows it no more.
+            self._loop.remove_reader(detached)
+            self._loop.remove_writer(detached)
+
+
+class _Client(Client):
+    """The library's client, but it says why a line broke and takes no packet of any size.
+
+    The methods are the library's own: there is no other place to do this.
+    """
+
+    cause: OSError | None = None
+
+    @override
+    def _create_socket_connection(self) -> socket.socket:
+        """Connect to one of the host's addresses, in any order, with small segments."""
+        addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        random.shuffle(addresses)
+        failure: OSError | None = None
+        for family, kind, protocol, _, address in addresses:
+            connecting = socket.socket(family, kind, protocol)
+            try:
+                connecting.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_MAXSEG, LARGEST_SEGMENT
+                )
+                connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connecting.settimeout(CONNECT_TIMEOUT)
+                connecting.connect(address)
+            except OSError as err:
+                connecting.close()
+                failure = err
+            else:
+                return connecting
+        raise failure or OSError("the host has no address")
+
+    @override
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > LARGEST_PACKET:
+            self.cause = OSError(f"a packet of {bufsize} bytes was announced")
+            raise self.cause
+        try:
+            return super()._sock_recv(bufsize)
+        except BlockingIOError:
+            raise
+        except OSError as err:
+            self.cause = err
+            raise
+
+    @override
+    def _sock_send(self, buf: bytes) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError as err:
+            self.cause = self._last_words() or err
+            raise
+
+    def _last_words(self) -> SSLError | None:
+        """Return what the other side said before it hung up: that is still to be read."""
+        reading = self.socket()
+        if isinstance(reading, SSLSocket):
+            try:
+                reading.recv(1)
+            except SSLError as err:
+                return err
+            except OSError:
+                return None
+        return None
+
+
+def _client(endpoint: MqttEndpoint) -> _Client:
+    client = _Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=endpoint.client_id,
+        clean_session=True,
+        protocol=MQTTv311,
+        reconnect_on_failure=False,
+    )
+    client.suppress_exceptions = True
+    client.username_pw_set(endpoint.username, endpoint.password)
+    if endpoint.ssl_context is not None:
+        client.tls_set_context(endpoint.ssl_context)
+    return client
