@@ -3,20 +3,17 @@
 import contextlib
 import os
 from pathlib import Path
-import random
 import secrets
 import shutil
-import socket
 from types import TracebackType
 from typing import Self
 
 from .administrator import Administrator, QueueState
 from .certificates import write_server_certificate
 from .erlang import ErlangNode, NodeError, binary
+from .ports import HOST, BrokerError, free_ports
 
-__all__ = ["Administrator", "BrokerError", "QueueState", "RabbitMQ"]
-
-HOST = "127.0.0.1"
+__all__ = ["Administrator", "QueueState", "RabbitMQ"]
 
 # The wrapper that Debian puts on PATH changes to a system user, who may not write where
 # we are. The scripts behind it do not.
@@ -26,32 +23,10 @@ _PROGRAMS = (
     Path("/usr/local/opt/rabbitmq/sbin/rabbitmq-server"),
 )
 
-# Below the ranges that systems give to outgoing connections, so that nobody takes a
-# port of ours during a restart.
-_PORTS = range(20000, 32000)
-
 _START_TIMEOUT = 120
 
 # RabbitMQ watches over epmd and starts one when it finds none, which nobody would stop.
 _WITHOUT_EPMD = "catch supervisor:terminate_child(rabbit_sup, rabbit_epmd_monitor_sup)"
-
-
-class BrokerError(Exception):
-    """RabbitMQ did not start, or refused an administrator's order."""
-
-
-def _free_ports(count: int) -> list[int]:
-    """Different ports on loopback that nobody listens on."""
-    ports: list[int] = []
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise BrokerError("no free port on loopback")
 
 
 class RabbitMQ:
@@ -130,7 +105,7 @@ class RabbitMQ:
             self._start_node()
             return
         for attempt in range(3):
-            self._port, self._tls_port = _free_ports(2)
+            self._port, self._tls_port = free_ports(2)
             self._write_configuration()
             try:
                 self._start_node()

@@ -10,7 +10,9 @@ import pytest_socket
 # The plugin's own testing_config would win if nobody had imported ours before.
 import custom_components.ev_streams  # noqa: F401
 from simulator.easee import EaseeCloud
+from simulator.mosquitto import Mosquitto
 from simulator.rabbitmq import Administrator, RabbitMQ
+from simulator.stellantis import StellantisPlatform
 
 REQUIRE_ALL = os.environ.get("EV_STREAMS_REQUIRE_ALL") == "1"
 
@@ -47,6 +49,28 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     pytest_socket.enable_socket()
     with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """Start a private Mosquitto, shared by all tests of this process."""
+    missing = Mosquitto.available()
+    if missing is not None:
+        if REQUIRE_ALL:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    pytest_socket.enable_socket()
+    with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as started:
+        yield started
+
+
+@pytest.fixture
+async def platform(
+    mosquitto: Mosquitto, socket_enabled: None
+) -> AsyncIterator[StellantisPlatform]:
+    """Give a test the vendor's side of the MQTT broker."""
+    async with StellantisPlatform(mosquitto) as platform:
+        yield platform
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
 # shellcheck shell=bash
-# What comes from the system's package manager: the broker and, for screenshots, a browser.
+# What comes from the system's package manager: the brokers and, for screenshots, a browser.
 
 rabbitmq_present() {
   [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || have rabbitmq-server ||
     [ -x /opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server ] || [ -x /usr/local/opt/rabbitmq/sbin/rabbitmq-server ]
+}
+
+mosquitto_present() {
+  [ -x /usr/sbin/mosquitto ] || [ -x /opt/homebrew/opt/mosquitto/sbin/mosquitto ] ||
+    [ -x /usr/local/opt/mosquitto/sbin/mosquitto ]
 }
 
 browser_present() {
@@ -57,17 +62,23 @@ brew_install() {
   run_logged "brew-$1" brew install "$@"
 }
 
-ensure_rabbitmq() {
-  rabbitmq_present && return 0
-  if apt_install rabbitmq-server && rabbitmq_present; then
+# ensure_broker NAME PRESENT APT_PACKAGE BREW_PACKAGE
+ensure_broker() {
+  "$2" && return 0
+  if apt_install "$3" && "$2"; then
     # Tests and demo run private instances: the system's own need not start with the machine.
     if [ -d /run/systemd/system ]; then
-      as_root systemctl disable --quiet rabbitmq-server || true
+      as_root systemctl disable --quiet "$3" || true
     fi
     return 0
   fi
-  brew_install rabbitmq && rabbitmq_present && return 0
-  warn "RabbitMQ is missing and neither apt nor brew could install it: tests that need a broker will be skipped, the demo cannot run."
+  brew_install "$4" && "$2" && return 0
+  warn "$1 is missing and neither apt nor brew could install it: tests that need it will be skipped, the demo cannot run."
+}
+
+ensure_brokers() {
+  ensure_broker RabbitMQ rabbitmq_present rabbitmq-server rabbitmq
+  ensure_broker Mosquitto mosquitto_present mosquitto mosquitto
 }
 
 ensure_browser() {

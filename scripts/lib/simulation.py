@@ -21,7 +21,8 @@ from simulator.easee import (
     play,
 )
 from simulator.easee.backlog import add_chargers
-from simulator.rabbitmq import Administrator, BrokerError, QueueState, RabbitMQ
+from simulator.ports import BrokerError
+from simulator.rabbitmq import Administrator, QueueState, RabbitMQ
 
 from . import past
 from .past import Session
