@@ -63,6 +63,17 @@ class OwnCertificateRefusedError(CredentialsRefusedError):
     wrong_field = ("client_certificate", "certificate_refused")
 
 
+class BadCertificateError(StreamError):
+    """A certificate or its key, as it was handed over, cannot be used."""
+
+    form_error = "bad_certificate"
+
+    def __init__(self, field: str, reason: str) -> None:
+        """`field` is that of a form, `reason` the key of a text."""
+        super().__init__(f"{field}: {reason}")
+        self.wrong_field = (field, reason)
+
+
 class AccountRefusedError(StreamError):
     """The account itself was refused: only the user can help."""
 

@@ -1,7 +1,7 @@
 """What a refusal or a broken line means: wrong password, wrong certificate, or bad luck."""
 
 import socket
-from ssl import SSLCertVerificationError, SSLError
+from ssl import SSLCertVerificationError, SSLEOFError, SSLError, SSLZeroReturnError
 
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -16,6 +16,13 @@ from .errors import (
 
 # As paho calls the answers 4 and 5 of MQTT 3.1.1 (and 140 of version 5).
 REFUSED = {134, 135, 140}
+HUNG_UP = (
+    BrokenPipeError,
+    ConnectionAbortedError,
+    ConnectionResetError,
+    SSLEOFError,
+    SSLZeroReturnError,
+)
 
 
 def refusal(code: ReasonCode) -> StreamError:
@@ -27,6 +34,8 @@ def refusal(code: ReasonCode) -> StreamError:
 
 def translated(error: BaseException, *, is_logged_in: bool) -> StreamError:
     """Tell what a failure of the line means; the text names kinds, never a secret."""
+    if not is_logged_in and isinstance(error, HUNG_UP):
+        return LoginCutOffError("the broker hung up before it answered the login")
     if isinstance(error, SSLError):
         return _translated_tls(error)
     for kind, reason in (
@@ -36,8 +45,6 @@ def translated(error: BaseException, *, is_logged_in: bool) -> StreamError:
     ):
         if isinstance(error, kind):
             return ConnectionFailedError(reason)
-    if not is_logged_in and isinstance(error, ConnectionError):
-        return LoginCutOffError("the broker hung up before it answered the login")
     return ConnectionFailedError(f"{type(error).__name__}: {error}")
 
 

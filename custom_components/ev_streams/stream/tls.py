@@ -1,0 +1,44 @@
+"""TLS of a client that shows a certificate of its own, and may trust an authority of its own.
+
+Everything here reads files or asks the resolver: it is for a thread.
+"""
+
+from ipaddress import ip_address
+import os
+import socket
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+
+import certifi
+
+from .certificate import ClientCertificate, load_client_certificate
+
+
+def client_context(
+    certificate: ClientCertificate | None, authorities: str | None
+) -> SSLContext:
+    """Return a context that verifies the server; blocks.
+
+    `authorities` (PEM) are trusted instead of the public ones: whoever names them has
+    reason to. Python's default context is not used, for it is stricter about the form of
+    certificates than private authorities are.
+    """
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    if authorities is None:
+        # As Home Assistant does for its own connections.
+        public = os.environ.get("REQUESTS_CA_BUNDLE", certifi.where())
+        context.load_verify_locations(cafile=public)
+    else:
+        context.load_verify_locations(cadata=authorities)
+    if certificate is not None:
+        load_client_certificate(context, certificate)
+    return context
+
+
+def is_private_host(host: str) -> bool:
+    """Whether the host is this machine or in a private network; blocks."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+    return bool(addresses) and all(each.is_private for each in addresses)
