@@ -24,7 +24,11 @@ FREE_MODULES = {
     "commit",
     "meter",
     "series",
+    "paths",
+    "conversion",
     "mapping",
+    "mapping_files",
+    "suggestions",
     "charging",
     "refusals",
     "announcer",
@@ -37,21 +41,50 @@ FREE_PROTOCOL_HALF = {
     "enums",
     "account",
     "op_mode",
+    "presets",
+    "sending",
+    "topics",
 }
 
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
     frozenset({"model", "const"}),
-    frozenset({"stream", "mapping", "charging", "meter", "series"}),
+    frozenset(
+        {
+            "stream",
+            "paths",
+            "conversion",
+            "mapping",
+            "mapping_files",
+            "suggestions",
+            "charging",
+            "meter",
+            "series",
+            "secret_store",
+        }
+    ),
     frozenset({"providers"}),
-    frozenset({"ledger", "batch", "store", "tables", "refusals", "notifier"}),
-    frozenset({"inventory", "connection", "storage", "commit", "derivation", "vitals"}),
-    frozenset({"refresh", "intake", "announcer", "longterm", "sums"}),
+    frozenset(
+        {"ledger", "batch", "store", "tables", "refusals", "notifier", "subentries"}
+    ),
+    frozenset(
+        {
+            "inventory",
+            "strangers",
+            "connection",
+            "expiry",
+            "storage",
+            "commit",
+            "derivation",
+            "vitals",
+        }
+    ),
+    frozenset({"refresh", "intake", "announcer", "traffic", "longterm", "sums"}),
     frozenset({"rows"}),
     frozenset({"history"}),
     frozenset({"reception"}),
     frozenset({"coordinator", "backfill"}),
-    frozenset({"entity", "report"}),
+    frozenset({"entity", "mapped", "report", "targets"}),
 )
 
 
