@@ -286,6 +286,11 @@ def raised() -> dict[str, set[str]]:
             if not isinstance(node, ast.Call):
                 continue
             given = {each.arg: each.value for each in node.keywords}
+            if ast.unparse(node.func) == "_invalid":
+                (word,) = node.args
+                if isinstance(word, ast.Constant):
+                    found[str(word.value)] = {str(name) for name in given}
+                continue
             key, named = (
                 given.get(name)
                 for name in ("translation_key", "translation_placeholders")

@@ -11,10 +11,12 @@ from homeassistant.helpers.typing import ConfigType
 from .const import CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .providers import PROVIDERS
+from .secret_store import SecretStore
 from .services import async_setup_services
 from .storage import store_path
 from .store import remove_files
 from .stream.errors import AccountRefusedError, StreamError
+from .subentries import reload_on_change
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
@@ -29,7 +31,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
     """Check the account, add its entities, then let the stream run."""
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
-    account = provider.create_account(hass, entry.data)
+    account = provider.create_account(hass, entry)
     try:
         await account.start()
         devices = await account.inventory()
@@ -48,6 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
     entry.async_on_unload(coordinator.store.close)
     await coordinator.open()
     entry.runtime_data = coordinator
+    reload_on_change(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.start()
 
@@ -74,6 +77,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -
         if domain == DOMAIN and issue_id.endswith(f"_{entry.entry_id}"):
             ir.async_delete_issue(hass, DOMAIN, issue_id)
     await hass.async_add_executor_job(remove_files, store_path(hass, entry.entry_id))
+    await SecretStore(hass, str(entry.unique_id)).remove()
 
 
 async def async_remove_config_entry_device(

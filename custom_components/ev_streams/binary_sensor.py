@@ -1,5 +1,6 @@
 """Binary sensors: the yes-or-no readings of a device, and whether the stream is connected."""
 
+from collections.abc import Iterator
 from typing import override
 
 from homeassistant.components.binary_sensor import (
@@ -8,13 +9,13 @@ from homeassistant.components.binary_sensor import (
     BinarySensorEntityDescription,
 )
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import KEY_CONNECTED
-from .coordinator import EvStreamsConfigEntry
-from .entity import EntityValue, ReadingEntity, StreamEntity
-from .model import DeviceRecord
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .entity import EntityValue, ReadingEntity, StreamEntity, add_for_devices
+from .mapped import mapped_binary_sensors
 from .providers.base import EvStreamsBinarySensorDescription
 
 PARALLEL_UPDATES = 0
@@ -35,16 +36,17 @@ async def async_setup_entry(
     """Add the stream's binary sensor, and those of every device as it becomes known."""
     coordinator = entry.runtime_data
     async_add_entities([StreamConnected(coordinator, CONNECTED)])
+    add_for_devices(entry, async_add_entities, _binary_sensors)
 
-    @callback
-    def add(devices: list[DeviceRecord]) -> None:
-        async_add_entities(
-            ReadingBinarySensor(coordinator, device.device_id, description)
-            for device in devices
-            for description in coordinator.provider.binary_sensors
-        )
 
-    entry.async_on_unload(coordinator.inventory.listen(add))
+def _binary_sensors(
+    coordinator: EvStreamsCoordinator, device_id: str
+) -> Iterator[ReadingBinarySensor]:
+    for description in (
+        *coordinator.provider.binary_sensors,
+        *mapped_binary_sensors(coordinator, device_id),
+    ):
+        yield ReadingBinarySensor(coordinator, device_id, description)
 
 
 class ReadingBinarySensor(ReadingEntity, BinarySensorEntity):
@@ -54,9 +56,10 @@ class ReadingBinarySensor(ReadingEntity, BinarySensorEntity):
 
     @override
     def _show(self, value: EntityValue) -> None:
+        # A text that is empty says that there is nothing to know.
         self._attr_is_on = (
             None
-            if value is None
+            if value is None or value == ""
             else bool(value) is not self.entity_description.inverted
         )
 

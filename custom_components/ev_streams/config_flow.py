@@ -6,10 +6,13 @@ import logging
 from typing import Any, override
 
 from homeassistant.config_entries import (
+    SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
+    ConfigEntry,
     ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
+    ConfigSubentryFlow,
     OptionsFlow,
     OptionsFlowWithReload,
 )
@@ -39,8 +42,11 @@ from .const import (
 from .coordinator import EvStreamsConfigEntry
 from .model import DeviceRecord
 from .providers import PROVIDERS
-from .providers.base import Provider, Trial
+from .providers.base import Given, Provider, Trial
+from .secret_store import SecretStore
 from .stream.errors import StreamError
+from .subentry_flow import MappedDeviceFlow
+from .uploads import read_uploads
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,6 +65,8 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start without a provider."""
         self._data: dict[str, Any] = {}
+        self._typed: dict[str, Any] = {}
+        self._files: dict[str, bytes] = {}
         self._trial: Trial
 
     @staticmethod
@@ -66,6 +74,16 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_get_options_flow(config_entry: EvStreamsConfigEntry) -> OptionsFlow:
         return EvStreamsOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Offer to add devices where the account does not list them."""
+        subentry = PROVIDERS[config_entry.data[CONF_PROVIDER]].subentry
+        return {} if subentry is None else {subentry: MappedDeviceFlow}
 
     @override
     async def async_step_user(
@@ -84,7 +102,9 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             defaults = self._get_reconfigure_entry().data
         if user_input is not None:
-            defaults = _flat(user_input)
+            # What was typed before the form had to be shown again need not be repeated.
+            self._typed |= _flat(user_input)
+            defaults = {**defaults, **self._typed}
             trial = await self._try(provider, defaults, errors)
             if trial is not None:
                 return await self._tried(trial)
@@ -96,14 +116,27 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         """Finish with data that were seen to work."""
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
-            return self.async_update_reload_and_abort(
-                self._get_reconfigure_entry(), data=self._data
-            )
+            return await self._update(self._get_reconfigure_entry(), trial)
         self._abort_if_unique_id_configured()
         self._trial = trial
         if len(trial.devices) > AUTO_FOLLOW:
             return await self.async_step_devices()
-        return self.async_create_entry(title=trial.title, data=self._data)
+        return await self._create({})
+
+    async def _create(self, options: Mapping[str, Any]) -> ConfigFlowResult:
+        """Make the entry, after what is kept apart from it."""
+        await self._secret_store().save(self._trial.secrets)
+        return self.async_create_entry(
+            title=self._trial.title, data=self._data, options=options
+        )
+
+    async def _update(self, entry: ConfigEntry, trial: Trial) -> ConfigFlowResult:
+        """Change the entry, after what is kept apart from it."""
+        await self._secret_store().save(trial.secrets)
+        return self.async_update_reload_and_abort(entry, data=self._data)
+
+    def _secret_store(self) -> SecretStore:
+        return SecretStore(self.hass, str(self.unique_id))
 
     async def async_step_devices(
         self, user_input: dict[str, Any] | None = None
@@ -112,9 +145,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_DEVICES]:
-                return self.async_create_entry(
-                    title=self._trial.title, data=self._data, options=user_input
-                )
+                return await self._create(user_input)
             errors[CONF_DEVICES] = "no_devices"
         devices = self._trial.devices
         return self.async_show_form(
@@ -139,11 +170,12 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = self._get_reauth_entry()
         provider = PROVIDERS[key]
         errors: dict[str, str] = {}
-        if user_input is not None and await self._try(
-            provider, {**entry.data, **user_input}, errors
-        ):
-            self._abort_if_unique_id_mismatch(reason="wrong_account")
-            return self.async_update_reload_and_abort(entry, data=self._data)
+        if user_input is not None:
+            self._typed |= user_input
+            trial = await self._try(provider, {**entry.data, **self._typed}, errors)
+            if trial is not None:
+                self._abort_if_unique_id_mismatch(reason="wrong_account")
+                return await self._update(entry, trial)
         return self.async_show_form(
             step_id=f"{key}_reauth",
             data_schema=provider.form.reauth_schema(
@@ -165,10 +197,17 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> Trial | None:
         """Connect for real; what went wrong is told in `errors`, the form stays open."""
         try:
-            trial = await provider.form.try_connection(self.hass, data)
+            trial = await provider.form.try_connection(
+                self.hass, await self._given(provider, data)
+            )
         except StreamError as err:
             _LOGGER.debug("The account could not be used: %s", err)
             errors["base"] = err.form_error
+            if (
+                err.wrong_field is not None
+                and err.wrong_field[0] in provider.form.fields
+            ):
+                errors[err.wrong_field[0]] = err.wrong_field[1]
             return None
         except Exception:
             # A form must survive anything, and the log must say what it was.
@@ -178,6 +217,29 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data = {**trial.data, CONF_PROVIDER: provider.key}
         await self.async_set_unique_id(f"{provider.key}_{trial.account_id}")
         return trial
+
+    async def _given(self, provider: Provider, data: Mapping[str, Any]) -> Given:
+        """Put together what was typed, what was uploaded, and what is known from before.
+
+        Home Assistant gives an uploaded file only once: it is remembered for the case
+        that the form has to be shown again.
+        """
+        uploaded = {name: data[name] for name in provider.form.files if data.get(name)}
+        if uploaded:
+            self._files |= await self.hass.async_add_executor_job(
+                read_uploads, self.hass, uploaded
+            )
+        secrets: Mapping[str, str] = {}
+        if self.source in {SOURCE_REAUTH, SOURCE_RECONFIGURE}:
+            entry = self.hass.config_entries.async_get_known_entry(
+                self.context["entry_id"]
+            )
+            secrets = await SecretStore(self.hass, str(entry.unique_id)).load()
+        return Given(
+            data={name: each for name, each in data.items() if name not in uploaded},
+            files=self._files,
+            secrets=secrets,
+        )
 
 
 class EvStreamsOptionsFlow(OptionsFlowWithReload):

@@ -10,6 +10,8 @@ CONF_DEVICES: Final = "devices"
 CONF_GRACE_TIME: Final = "grace_time"
 CONF_HISTORY: Final = "history_import"
 CONF_TOKENS: Final = "session_tokens"
+CONF_DEVICE_ID: Final = "device_id"
+CONF_MAPPINGS: Final = "mappings"
 
 DEFAULT_GRACE_TIME: Final = timedelta(seconds=60)
 # Up to this many devices of an account are followed without asking.
@@ -24,4 +26,23 @@ KEY_CONNECTED: Final = "connected"
 KEY_LAST_MESSAGE: Final = "last_message"
 KEY_DELIVERY_LATENCY: Final = "delivery_latency"
 KEY_UPLOAD_LATENCY: Final = "upload_latency"
+KEY_MESSAGE: Final = "message"
+KEY_MESSAGE_COUNT: Final = "message_count"
+KEY_CERTIFICATE_EXPIRY: Final = "certificate_expiry"
 KEY_HISTORY_IMPORT: Final = "history_import"
+# No mapped field may be called like these.
+RESERVED_KEYS: Final = frozenset(
+    {
+        KEY_SESSION,
+        f"{KEY_SESSION}_start",
+        f"{KEY_SESSION}_stop",
+        f"{KEY_SESSION}_energy",
+        f"{KEY_SESSION}_duration",
+        KEY_LAST_MESSAGE,
+        KEY_MESSAGE,
+        KEY_MESSAGE_COUNT,
+        KEY_UPLOAD_LATENCY,
+        "energy",
+        "is_charging",
+    }
+)

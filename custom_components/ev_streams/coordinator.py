@@ -12,6 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.start import async_at_started
+from homeassistant.util import dt as dt_util
 
 from .batch import Batch
 from .commit import Committer
@@ -30,6 +31,7 @@ from .const import (
     KEY_STATUS,
 )
 from .derivation import Derivation
+from .expiry import check_expiry
 from .history import History, history_keys
 from .intake import Intake
 from .inventory import Inventory
@@ -41,8 +43,11 @@ from .reception import Reception
 from .refresh import Refresher
 from .storage import StoreMonitor, open_store, store_path
 from .store import Store, StoreError
+from .strangers import Strangers
 from .stream.delivery import Delivery
 from .stream.supervisor import Stream, Supervisor
+from .subentries import Templates, mappings_by_device
+from .traffic import Traffic
 from .vitals import Vitals
 
 type EvStreamsConfigEntry = ConfigEntry[EvStreamsCoordinator]
@@ -93,6 +98,12 @@ class EvStreamsCoordinator:
             entry.options.get(CONF_HISTORY, True) and RECORDER in hass.config.components
         )
         self.intake = self._make_intake()
+        self.traffic = Traffic(
+            self.ledger,
+            self.committer,
+            mappings_by_device(entry) if provider.subentry else {},
+            Templates(hass).render,
+        )
         self.history = History(
             hass,
             provider,
@@ -134,6 +145,8 @@ class EvStreamsCoordinator:
             notifier=self.notifier,
             vitals=self.vitals,
             connection=self.connection,
+            traffic=self.traffic,
+            strangers=Strangers(self._hass, self._entry, self.provider),
             park=self._park,
             on_live=self.history.request,
         )
@@ -165,6 +178,7 @@ class EvStreamsCoordinator:
         """Take up what was kept before a restart; raises what a setup may raise."""
         contents = await open_store(self.store, self.store_monitor)
         self.intake.restore(contents)
+        self.traffic.restore(contents.recent)
         try:
             for device_id in self.ledger.devices():
                 if self.inventory.is_deselected(device_id):
@@ -187,6 +201,7 @@ class EvStreamsCoordinator:
 
     @callback
     def _started(self, _hass: HomeAssistant) -> None:
+        check_expiry(self._hass, self._entry, self.account.expires_at, dt_util.utcnow())
         self.connection.start()
         self._reception.announce_concluded(self.intake.not_announced())
         self._stop_interval = async_track_time_interval(
@@ -231,6 +246,12 @@ class EvStreamsCoordinator:
         await self._reception.settle()
         self.notifier.close()
         self.connection.close()
+
+    def has_sessions(self, device_id: str) -> bool:
+        """Whether anything can tell of charging sessions of the device."""
+        return self.provider.subentry is None or any(
+            mapping.makes_sessions for mapping in self.traffic.mappings(device_id)
+        )
 
     def device_available(self, device_id: str, *, is_telemetry: bool) -> bool:
         """Whether a value of the device can be trusted now; settings outlast an offline device."""
@@ -289,6 +310,7 @@ class EvStreamsCoordinator:
             self.notifier.notify(self.inventory.account_id, key)
 
     async def _interval(self, now: datetime) -> None:
+        check_expiry(self._hass, self._entry, self.account.expires_at, now)
         self._refresher.request()
         try:
             self.intake.kept_since |= await self.store.prune(

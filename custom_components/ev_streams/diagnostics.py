@@ -1,6 +1,7 @@
 """Diagnostics: enough to see what is wrong, nothing that says who or where."""
 
 from dataclasses import asdict
+import re
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -9,6 +10,11 @@ from homeassistant.helpers.redact import REDACTED
 
 from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+
+MEMBERS_SHOWN = 50
+ELEMENTS_SHOWN = 3
+# A VIN has digits in it, and an address more than letters.
+PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}\d{0,2}")
 
 
 async def async_get_config_entry_diagnostics(
@@ -39,6 +45,11 @@ async def async_get_config_entry_diagnostics(
             "last": coordinator.vitals.last_message,
             "readings": dict(coordinator.ledger.verdicts),
             "unknown": dict(coordinator.vitals.unknown),
+            "values_left_out": {
+                f"{key}: {reason}": count
+                for (key, reason), count in coordinator.traffic.refused.items()
+            },
+            "strangers": len(coordinator.traffic.strangers()),
             "refused": dict(coordinator.refusals.counts),
             "last_refused": [asdict(refusal) for refusal in coordinator.refusals.last],
         },
@@ -77,7 +88,9 @@ async def async_get_device_diagnostics(
 
 
 def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]:
-    personal = coordinator.provider.personal_keys
+    # What the user has mapped may be anything, a position or a name.
+    mapped = {each.key for each in coordinator.traffic.mappings(device_id)}
+    personal = coordinator.provider.personal_keys | mapped
     session = coordinator.ledger.last_session(device_id)
     return {
         "model": coordinator.inventory.followed[device_id].model,
@@ -91,6 +104,10 @@ def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]
             }
             for key, reading in coordinator.ledger.readings(device_id).items()
         },
+        "recent_messages": [
+            {"received_at": message.received_at, "shape": _shape(message.content.body)}
+            for message in coordinator.traffic.recent(device_id)
+        ],
         "sessions": len(coordinator.ledger.sessions(device_id)),
         "last_session": None
         if session is None
@@ -100,3 +117,18 @@ def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]
             "energy": session.energy,
         },
     }
+
+
+def _shape(content: object, depth: int = 10) -> object:
+    """Return of a message what it is built like: names and kinds, no values."""
+    if isinstance(content, dict) and depth:
+        members = list(content.items())[:MEMBERS_SHOWN]
+        return {_member(str(name)): _shape(each, depth - 1) for name, each in members}
+    if isinstance(content, list) and depth:
+        return [_shape(each, depth - 1) for each in content[:ELEMENTS_SHOWN]]
+    return type(content).__name__
+
+
+def _member(name: str) -> str:
+    """Leave out a name that may be a value: a car's, or a person's."""
+    return name if PLAIN_NAME.fullmatch(name) else REDACTED

@@ -1,16 +1,37 @@
 """Base entities: one subscribes to one (device, key) and writes only what changed."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from typing import override
 
 from homeassistant.core import callback
 from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import EvStreamsCoordinator
-from .model import Value
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .model import DeviceRecord, Value
 from .providers.base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
 
 type EntityValue = Value | None
+
+
+def add_for_devices(
+    entry: EvStreamsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: Callable[[EvStreamsCoordinator, str], Iterable[Entity]],
+) -> None:
+    """Add what `create` makes for every device as it becomes known."""
+    coordinator = entry.runtime_data
+
+    @callback
+    def add(devices: list[DeviceRecord]) -> None:
+        for device_id in (device.device_id for device in devices):
+            async_add_entities(
+                create(coordinator, device_id),
+                config_subentry_id=coordinator.inventory.subentry_id(device_id),
+            )
+
+    entry.async_on_unload(coordinator.inventory.listen(add))
 
 
 class EvStreamsEntity(Entity):

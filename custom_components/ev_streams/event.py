@@ -1,5 +1,6 @@
-"""Events: a charging session started or stopped."""
+"""Events: a charging session started or stopped, a message came."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import override
 
@@ -7,13 +8,19 @@ from homeassistant.components.event import EventEntity, EventEntityDescription
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import KEY_SESSION
-from .coordinator import EvStreamsConfigEntry
-from .entity import EntityValue, EvStreamsEntity
-from .model import DeviceRecord, SessionChange, SessionPhase
+from .const import KEY_MESSAGE, KEY_SESSION
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .entity import EntityValue, EvStreamsEntity, add_for_devices
+from .model import Content, SessionChange, SessionPhase
 
 PARALLEL_UPDATES = 0
 
+RECEIVED = "received"
+LONGEST_WORD = 100
+
+MESSAGE = EventEntityDescription(
+    key=KEY_MESSAGE, translation_key=KEY_MESSAGE, event_types=[RECEIVED]
+)
 CHARGING_SESSION = EventEntityDescription(
     key=KEY_SESSION, translation_key=KEY_SESSION, event_types=[*SessionPhase]
 )
@@ -24,20 +31,59 @@ async def async_setup_entry(
     entry: EvStreamsConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the session event of every device as it becomes known."""
-    coordinator = entry.runtime_data
+    """Add the events of every device as it becomes known."""
+    add_for_devices(entry, async_add_entities, _events)
 
-    @callback
-    def add(devices: list[DeviceRecord]) -> None:
-        async_add_entities(
-            ChargingSessionEvent(coordinator, device.device_id, CHARGING_SESSION)
-            for device in devices
+
+def _events(coordinator: EvStreamsCoordinator, device_id: str) -> Iterator[EventEntity]:
+    if coordinator.has_sessions(device_id):
+        yield ChargingSessionEvent(coordinator, device_id, CHARGING_SESSION)
+    if coordinator.provider.subentry is not None:
+        yield MessageEvent(coordinator, device_id, MESSAGE)
+
+
+class HappeningEvent(EvStreamsEntity, EventEntity):
+    """Fires for what happened to a device; whatever it is, availability is the stream's."""
+
+    @override
+    def _is_available(self) -> bool:
+        """What a device told has happened, even if it is offline or not listed now.
+
+        An unavailable entity would show no event, and no automation would hear of it.
+        """
+        return self._coordinator.connection.available
+
+    @override
+    def _current(self) -> EntityValue:
+        """What is merely noted changes nothing here, only availability does."""
+        return None
+
+    @override
+    def _show(self, value: EntityValue) -> None:
+        """The event is shown as it fires."""
+
+
+class MessageEvent(HappeningEvent):
+    """Fires for each message of a device; of its content it names no more than what kind it is."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Hear of messages from here on."""
+        await super().async_added_to_hass()
+        self.async_on_remove(
+            self._coordinator.traffic.listen(self._device_id, self._received)
         )
 
-    entry.async_on_unload(coordinator.inventory.listen(add))
+    @callback
+    def _received(self, content: Content) -> None:
+        attributes: dict[str, str | None] = {
+            name: _word(content.body, name) for name in ("type", "action")
+        }
+        self._trigger_event(RECEIVED, attributes | {"subtopic": content.subtopic})
+        self.async_write_ha_state()
 
 
-class ChargingSessionEvent(EvStreamsEntity, EventEntity):
+class ChargingSessionEvent(HappeningEvent):
     """Fires once when a session starts and once when it stops.
 
     Home Assistant dates an event by its arrival. The true times are in the
@@ -55,23 +101,6 @@ class ChargingSessionEvent(EvStreamsEntity, EventEntity):
         self.async_on_remove(
             self._coordinator.announcer.listen(self._device_id, self._session_changed)
         )
-
-    @override
-    def _is_available(self) -> bool:
-        """What a device told has happened, even if it is offline or not listed now.
-
-        An unavailable entity would show no event, and no automation would hear of it.
-        """
-        return self._coordinator.connection.available
-
-    @override
-    def _current(self) -> EntityValue:
-        """A session that is merely noted changes nothing here, only availability does."""
-        return None
-
-    @override
-    def _show(self, value: EntityValue) -> None:
-        """The event is shown as it fires."""
 
     @callback
     def _session_changed(self, change: SessionChange, replayed: bool) -> None:
@@ -91,6 +120,12 @@ class ChargingSessionEvent(EvStreamsEntity, EventEntity):
             },
         )
         self.async_write_ha_state()
+
+
+def _word(body: object, name: str) -> str | None:
+    """Return a short text that the content has under a name."""
+    word = body.get(name) if isinstance(body, dict) else None
+    return word[:LONGEST_WORD] if isinstance(word, str) else None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -11,6 +11,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from .const import AUTO_FOLLOW, CONF_DEVICES, DOMAIN
 from .model import DeviceRecord
 from .providers.base import Provider
+from .subentries import subentry_of
 
 ISSUE_CHOOSE_DEVICES = "choose_devices"
 # Somebody else's charger on the queue must not make us ask the vendor for ever.
@@ -68,6 +69,7 @@ class Inventory:
             self.followed[record.device_id] = record
             self._registry.async_get_or_create(
                 config_entry_id=self._entry.entry_id,
+                config_subentry_id=self.subentry_id(record.device_id),
                 **self.device_info(record.device_id),
             )
         for listener in self._listeners:
@@ -85,6 +87,9 @@ class Inventory:
 
     def is_deselected(self, device_id: str) -> bool:
         """Whether the user chose devices, and not this one."""
+        if self._provider.subentry is not None:
+            is_added = subentry_of(self._entry, device_id) is not None
+            return not is_added and device_id != self.account_id
         picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
         return picked is not None and device_id not in (*picked, self.account_id)
 
@@ -124,6 +129,9 @@ class Inventory:
 
     def should_ask_about(self, device_id: str) -> bool:
         """Whether a device that the account did not list is worth asking the vendor again."""
+        if self._provider.subentry is not None:
+            # The user alone adds devices, and a change of theirs is heard of.
+            return False
         now = monotonic()
         if device_id in self.listed or now - self._last_asked < ASK_AT_MOST_EVERY:
             return False
@@ -160,6 +168,11 @@ class Inventory:
             via_device_id=self._account_device.id,
         )
 
+    def subentry_id(self, device_id: str) -> str | None:
+        """Return the subentry that a device belongs to, None where the account listed it."""
+        subentry = subentry_of(self._entry, device_id)
+        return None if subentry is None else subentry.subentry_id
+
     def set_firmware(self, device_id: str, firmware: str) -> None:
         """Show the firmware on the device's page."""
         device = self._registered(device_id)
@@ -174,7 +187,8 @@ class Inventory:
         """Follow what the user picked; without a pick everything, as long as it is not many."""
         records = [each for each in records if not self._is_followed_elsewhere(each)]
         picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
-        if picked is not None or len(records) <= AUTO_FOLLOW:
+        is_few = len(records) <= AUTO_FOLLOW or self._provider.subentry is not None
+        if picked is not None or is_few:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
             return [r for r in records if picked is None or r.device_id in picked]
         ir.async_create_issue(

@@ -21,7 +21,9 @@ from .model import BadInputError, Message, Reading, SessionChange, Update
 from .notifier import Notifier
 from .providers.base import Account, Provider
 from .refusals import Refusals
+from .strangers import Strangers
 from .stream.delivery import Delivery, Receiver
+from .traffic import Traffic
 from .vitals import Vitals
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Reception(Receiver):
     """Takes the deliveries of an account's stream, and the snapshots beside it.
 
     `park` lets a message wait until its device is known, `on_live` is called at
-    the end of a replay.
+    the end of a replay. `strangers` hears of devices that nobody has added.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Reception(Receiver):
         notifier: Notifier,
         vitals: Vitals,
         connection: ConnectionMonitor,
+        traffic: Traffic,
+        strangers: Strangers,
         park: Callable[[Message, Delivery], bool],
         on_live: Callable[[], None],
     ) -> None:
@@ -70,6 +74,13 @@ class Reception(Receiver):
         self._notifier = notifier
         self._vitals = vitals
         self._connection = connection
+        self._traffic = traffic
+        self._strangers = strangers
+        self._periods = {
+            each.key: each.period
+            for each in provider.sensors
+            if each.period is not None
+        }
         self._backlog = connection.backlog
         self._park = park
         self._on_live = on_live
@@ -132,12 +143,21 @@ class Reception(Receiver):
     ) -> None:
         is_replaying = not self._backlog.is_live
         changes: list[SessionChange] = []
-        if message.device_id and not self._inventory.is_followed(message.device_id):
+        device_id, content = message.device_id or "", message.content
+        if device_id and not self._inventory.is_followed(device_id):
             self._vitals.not_followed += 1
+            if content is not None:
+                self._traffic.take_stranger(device_id, content, now)
+                self._strangers.seen(device_id)
         else:
             if not is_replaying:
                 self._vitals.delivered(message.arrived_at, now)
-            changes = self._apply(message.updates, now, is_replaying=is_replaying)
+            updates = message.updates
+            if content is not None:
+                updates += tuple(self._traffic.take(device_id, content, now))
+            changes = self._apply(updates, now, is_replaying=is_replaying)
+            if content is not None and not content.is_retained:
+                self._traffic.tell(device_id, content)
         self.announcer.announce(
             changes,
             now,
@@ -180,7 +200,11 @@ class Reception(Receiver):
 
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
-        self._notify(device_id, key, gently=gently)
+        period = self._periods.get(key)
+        if period is not None:
+            self._notifier.notify_gently(device_id, key, period)
+        else:
+            self._notify(device_id, key, gently=gently)
         self._vitals.uploaded(self._ledger.reading(device_id, key))
         if key == self._provider.online_key:
             self._notifier.notify_device(device_id)

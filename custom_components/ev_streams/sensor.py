@@ -1,6 +1,6 @@
 """Sensors: the readings of a device, its last charging session, and the stream itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import override
@@ -12,13 +12,14 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfRatio, UnitOfTime
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .connection import StreamStatus
 from .const import (
     KEY_BACKLOG,
     KEY_BACKLOG_DONE,
+    KEY_CERTIFICATE_EXPIRY,
     KEY_DELIVERY_LATENCY,
     KEY_HISTORY_IMPORT,
     KEY_LAST_MESSAGE,
@@ -27,8 +28,15 @@ from .const import (
     KEY_UPLOAD_LATENCY,
 )
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
-from .entity import EntityValue, EvStreamsEntity, ReadingEntity, StreamEntity
-from .model import DeviceRecord, Session
+from .entity import (
+    EntityValue,
+    EvStreamsEntity,
+    ReadingEntity,
+    StreamEntity,
+    add_for_devices,
+)
+from .mapped import mapped_sensors
+from .model import Session
 from .providers.base import EvStreamsSensorDescription
 
 PARALLEL_UPDATES = 0
@@ -111,6 +119,14 @@ STREAM_SENSORS: tuple[StreamSensorDescription, ...] = (
     ),
 )
 
+CERTIFICATE_EXPIRY = StreamSensorDescription(
+    key=KEY_CERTIFICATE_EXPIRY,
+    translation_key=KEY_CERTIFICATE_EXPIRY,
+    device_class=SensorDeviceClass.TIMESTAMP,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    value_fn=lambda coordinator: coordinator.account.expires_at,
+)
+
 UPLOAD_LATENCY = SensorEntityDescription(
     key=KEY_UPLOAD_LATENCY,
     translation_key=KEY_UPLOAD_LATENCY,
@@ -163,30 +179,30 @@ async def async_setup_entry(
 ) -> None:
     """Add the stream's sensors, and those of every device as it becomes known."""
     coordinator = entry.runtime_data
-    async_add_entities(
-        StreamSensor(coordinator, description) for description in STREAM_SENSORS
-    )
-
-    @callback
-    def add(devices: list[DeviceRecord]) -> None:
-        async_add_entities(
-            sensor
-            for device in devices
-            for sensor in _sensors(coordinator, device.device_id)
-        )
-
-    entry.async_on_unload(coordinator.inventory.listen(add))
-
-
-def _sensors(coordinator: EvStreamsCoordinator, device_id: str) -> list[SensorEntity]:
-    return [
-        *(
-            ReadingSensor(coordinator, device_id, each)
-            for each in coordinator.provider.sensors
-        ),
-        *(SessionSensor(coordinator, device_id, each) for each in SESSION_SENSORS),
-        UploadLatencySensor(coordinator, device_id, UPLOAD_LATENCY),
+    described = [
+        each
+        for each in STREAM_SENSORS
+        if coordinator.provider.tells_arrival or each.key != KEY_DELIVERY_LATENCY
     ]
+    if coordinator.account.expires_at is not None:
+        described.append(CERTIFICATE_EXPIRY)
+    async_add_entities(StreamSensor(coordinator, each) for each in described)
+    add_for_devices(entry, async_add_entities, _sensors)
+
+
+def _sensors(
+    coordinator: EvStreamsCoordinator, device_id: str
+) -> Iterator[SensorEntity]:
+    for description in (
+        *coordinator.provider.sensors,
+        *mapped_sensors(coordinator, device_id),
+    ):
+        yield ReadingSensor(coordinator, device_id, description)
+    if coordinator.has_sessions(device_id):
+        for session_description in SESSION_SENSORS:
+            yield SessionSensor(coordinator, device_id, session_description)
+    if coordinator.provider.tells_arrival:
+        yield UploadLatencySensor(coordinator, device_id, UPLOAD_LATENCY)
 
 
 class ValueSensor(EvStreamsEntity, SensorEntity):

@@ -1,4 +1,4 @@
-"""Actions: read a device's charging sessions, and fill past hours from the provider's figures."""
+"""Actions: read charging sessions, fill past hours from the provider's figures, send messages."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -17,18 +16,20 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 import probatio
 
 from .backfill import hourly_figures, import_figures, is_writable
 from .const import DOMAIN
-from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .coordinator import EvStreamsCoordinator
+from .messaging import SEND_MESSAGE_SCHEMA, SERVICE_SEND_MESSAGE, send_message
 from .model import SessionDocument
 from .report import as_csv, document_row, documents_by_session, session_row
 from .store import StoreError
 from .stream.errors import StreamError
+from .targets import Target, targets_of
 
 SERVICE_GET_SESSIONS: Final = "get_sessions"
 SERVICE_IMPORT_HISTORY: Final = "import_history"
@@ -60,15 +61,6 @@ IMPORT_HISTORY_SCHEMA = probatio.Schema(
         probatio.Optional(ATTR_TO): cv.datetime,
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A device that an action means, under the name that the user knows it by."""
-
-    coordinator: EvStreamsCoordinator
-    device_id: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +96,13 @@ def async_setup_services(hass: HomeAssistant) -> None:
         schema=IMPORT_HISTORY_SCHEMA,
         supports_response=SupportsResponse.OPTIONAL,
     )
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_SEND_MESSAGE,
+        send_message,
+        schema=SEND_MESSAGE_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
 
 
 async def _get_sessions(call: ServiceCall) -> ServiceResponse:
@@ -112,7 +111,7 @@ async def _get_sessions(call: ServiceCall) -> ServiceResponse:
     wants_documents = call.data[ATTR_DOCUMENTS]
     found: list[tuple[datetime, dict[str, Any]]] = []
     others: list[dict[str, Any]] = []
-    for target in _targets(call):
+    for target in targets_of(call):
         sessions = target.coordinator.ledger.sessions(target.device_id)
         documents = documents_by_session(
             sessions, await _documents(target) if wants_documents else []
@@ -152,7 +151,7 @@ async def _documents(target: Target) -> list[SessionDocument]:
 async def _import_history(call: ServiceCall) -> ServiceResponse:
     """Write the provider's hourly figures into the statistics; returns the hours by device."""
     start, end = _past_period(call)
-    targets = _targets(call)
+    targets = targets_of(call)
     for target in targets:
         _require_hourly_figures(target.coordinator)
     if DATA_INSTANCE not in call.hass.data:
@@ -271,60 +270,3 @@ def _empty_period() -> ServiceValidationError:
     return ServiceValidationError(
         translation_domain=DOMAIN, translation_key="empty_period"
     )
-
-
-def _targets(call: ServiceCall) -> list[Target]:
-    """Return the devices meant; that of an account stands for all of its devices."""
-    found: dict[str, Target] = {}
-    registry = dr.async_get(call.hass)
-    for registered_id in call.data[ATTR_DEVICE_ID]:
-        device = registry.async_get(registered_id)
-        entry = None if device is None else _entry(call.hass, device)
-        if device is None or entry is None:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="not_our_device",
-                translation_placeholders={"device": _name(device) or registered_id},
-            )
-        coordinator = _coordinator(entry)
-        account = (DOMAIN, coordinator.inventory.account_id)
-        devices: list[dr.AnyDeviceEntry] = [device]
-        if account in device.identifiers:
-            devices = [
-                each
-                for each in dr.async_entries_for_config_entry(registry, entry.entry_id)
-                if account not in each.identifiers
-            ]
-        for each in devices:
-            for domain, device_id in each.identifiers:
-                if domain == DOMAIN:
-                    found[device_id] = Target(
-                        coordinator=coordinator,
-                        device_id=device_id,
-                        name=each.name_by_user or each.name or device_id,
-                    )
-    return list(found.values())
-
-
-def _name(device: dr.AnyDeviceEntry | None) -> str | None:
-    return None if device is None else device.name_by_user or device.name
-
-
-def _entry(
-    hass: HomeAssistant, device: dr.AnyDeviceEntry
-) -> EvStreamsConfigEntry | None:
-    """Return the entry of a device of ours."""
-    entry: EvStreamsConfigEntry | None = hass.config_entries.async_get_entry(
-        device.config_entry_id
-    )
-    return entry if entry is not None and entry.domain == DOMAIN else None
-
-
-def _coordinator(entry: EvStreamsConfigEntry) -> EvStreamsCoordinator:
-    if entry.state is not ConfigEntryState.LOADED:
-        raise ServiceValidationError(
-            translation_domain=DOMAIN,
-            translation_key="account_not_loaded",
-            translation_placeholders={"account": entry.title},
-        )
-    return entry.runtime_data

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from .base import Provider
 from .easee import EASEE
+from .stellantis import STELLANTIS
 
 PROVIDERS: Mapping[str, Provider] = {
     EASEE.key: EASEE,
+    STELLANTIS.key: STELLANTIS,
 }

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 from homeassistant.components.binary_sensor import BinarySensorEntityDescription
 from homeassistant.components.sensor import SensorEntityDescription
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 import probatio
 
+from ..mapping import Preset
 from ..meter import MeterInput
-from ..model import DeviceRecord, Message, Reading, Session, Update
+from ..model import DeviceRecord, Message, OutgoingMessage, Reading, Session, Update
 from ..stream.delivery import Delivery, Receiver
 from ..stream.supervisor import Stream
 
@@ -21,10 +23,12 @@ class EvStreamsSensorDescription(SensorEntityDescription):
     """A sensor of one ledger key.
 
     `is_telemetry` values are unavailable while the device itself is offline,
-    settings are not.
+    settings are not. `period` is how many seconds lie between two states at least,
+    for what changes with every message and would fill the recorder.
     """
 
     is_telemetry: bool = False
+    period: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,13 @@ class EvStreamsBinarySensorDescription(BinarySensorEntityDescription):
 
 
 class Account(Protocol):
-    """One account at work. Knows nothing of Home Assistant; failures are StreamErrors."""
+    """One account at work. Knows nothing of Home Assistant; failures are StreamErrors.
+
+    `expires_at` is when what it logs in with runs out (aware UTC), None where nothing
+    does; it is known once `start` has returned.
+    """
+
+    expires_at: datetime | None
 
     async def start(self) -> None:
         """Check that the account may read its stream; raises StreamError."""
@@ -61,23 +71,51 @@ class Account(Protocol):
         Asked only where `Provider.has_hourly_energy`; raises StreamError.
         """
 
+    async def send(self, device_id: str, message: OutgoingMessage) -> int:
+        """Send a message to a device now; returns the size of what was sent in bytes.
+
+        Asked only where `Provider.can_send`; raises StreamError, and MessageRefusedError
+        for what the vendor does not allow.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """What a live try of the form's data found, and what the entry is to keep of them.
 
     `account_id` is unique among the provider's accounts. The title names the
-    account's device, so that nothing personal belongs into it.
+    account's device, so that nothing personal belongs into it. `secrets` are texts
+    that have to be kept apart from the entry, such as a private key.
     """
 
     account_id: str
     title: str
     data: Mapping[str, Any]
     devices: tuple[DeviceRecord, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a form has to be tried with.
+
+    `data` are its (flat) fields, `files` the content of those that were uploaded, and
+    `secrets` what the entry already keeps apart.
+    """
+
+    data: Mapping[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProviderForm(Protocol):
-    """The provider's part of the config flow."""
+    """The provider's part of the config flow.
+
+    `fields` are those in which a mistake can be shown, `files` those that take a file.
+    """
+
+    fields: tuple[str, ...]
+    files: tuple[str, ...]
 
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Return the form of the first setup and of a reconfiguration."""
@@ -85,10 +123,8 @@ class ProviderForm(Protocol):
     def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Return the form that asks for new credentials only."""
 
-    async def try_connection(
-        self, hass: HomeAssistant, data: Mapping[str, Any]
-    ) -> Trial:
-        """Really connect with the (flat) data of the form; raises StreamError."""
+    async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
+        """Really connect with what was given; raises StreamError."""
 
 
 class SessionConcluder(Protocol):
@@ -129,12 +165,18 @@ class Provider:
     `meter_inputs` are the readings (kWh) that make the energy at full resolution,
     kept under the key `energy`; without any there is none. `meter_keys` are the
     sensors that show the same meter, for `hourly_energy`.
+
+    Where `subentry` is given, the devices are those that the user adds, each as a
+    subentry of that type, and their fields are mapped by the user; `read_device_id`
+    returns what was typed as the messages have it, None if that is no device, and
+    `presets` are mappings that many can use. `tells_arrival` is false where messages do not say when
+    they reached the vendor's cloud: there is no latency to show then.
     """
 
     key: str
     name: str
     form: ProviderForm
-    create_account: Callable[[HomeAssistant, Mapping[str, Any]], Account]
+    create_account: Callable[[HomeAssistant, ConfigEntry], Account]
     sensors: tuple[EvStreamsSensorDescription, ...]
     binary_sensors: tuple[EvStreamsBinarySensorDescription, ...]
     online_key: str | None = None
@@ -144,3 +186,8 @@ class Provider:
     meter_keys: tuple[str, ...] = ()
     has_hourly_energy: bool = False
     create_concluder: CreateConcluder | None = None
+    subentry: str | None = None
+    read_device_id: Callable[[str], str | None] = str.strip
+    presets: tuple[Preset, ...] = ()
+    can_send: bool = False
+    tells_arrival: bool = True

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ssl import SSLContext
 
-from ...model import BadInputError, DeviceRecord, Message, SessionChange, Update
+from ...model import (
+    BadInputError,
+    DeviceRecord,
+    Message,
+    OutgoingMessage,
+    SessionChange,
+    Update,
+)
 from ...stream.amqp import AmqpEndpoint, AmqpStream
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import ConnectionFailedError
@@ -22,6 +29,8 @@ USAGE_PERIOD = timedelta(days=28)
 
 class EaseeAccount:
     """The protocol half of an Easee entry."""
+
+    expires_at: datetime | None = None
 
     def __init__(self, client: EaseeClient, tls: SSLContext) -> None:
         """`tls` verifies the broker's certificate where the vendor's details ask for TLS."""
@@ -106,6 +115,10 @@ class EaseeAccount:
             }
             begin = until
         return energies
+
+    async def send(self, device_id: str, message: OutgoingMessage) -> int:
+        """Chargers take no messages: nobody asks for this."""
+        raise NotImplementedError
 
 
 def endpoint(details: StreamDetails, tls: SSLContext) -> AmqpEndpoint:

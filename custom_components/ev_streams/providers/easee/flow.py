@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_PASSWORD, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
@@ -16,7 +17,7 @@ from homeassistant.util.ssl import get_default_context
 import probatio
 
 from ...stream.amqp import probe
-from ..base import ProviderForm, Trial
+from ..base import Given, ProviderForm, Trial
 from .account import EaseeAccount, endpoint
 from .api import DEFAULT_API_URL, EaseeClient
 
@@ -34,6 +35,9 @@ URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 
 class EaseeForm(ProviderForm):
     """Asks for the login of an integration account."""
+
+    fields = ()
+    files = ()
 
     @override
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
@@ -64,14 +68,13 @@ class EaseeForm(ProviderForm):
         )
 
     @override
-    async def try_connection(
-        self, hass: HomeAssistant, data: Mapping[str, Any]
-    ) -> Trial:
+    async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
         """Log in, ask for the stream's details, connect to the broker and look at the queue.
 
         The account is known by its queue: two logins of one operator share it
         and would take each other's messages.
         """
+        data = given.data
         client, tls = _client(hass, data, patience=FORM_PATIENCE), get_default_context()
         details = await client.stream_details()
         await probe(endpoint(details, tls))
@@ -84,9 +87,9 @@ class EaseeForm(ProviderForm):
         )
 
 
-def create_account(hass: HomeAssistant, data: Mapping[str, Any]) -> EaseeAccount:
-    """Return the account of an entry's data."""
-    return EaseeAccount(_client(hass, data), get_default_context())
+def create_account(hass: HomeAssistant, entry: ConfigEntry) -> EaseeAccount:
+    """Return the account of an entry."""
+    return EaseeAccount(_client(hass, entry.data), get_default_context())
 
 
 def _operator(queue_name: str) -> str:

@@ -1,0 +1,76 @@
+"""The entities of the fields that the user has mapped."""
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass
+from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+
+from .const import DOMAIN
+from .coordinator import EvStreamsCoordinator
+from .mapping import FieldMapping, MappedPlatform
+from .providers.base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
+
+
+def mapped_sensors(
+    coordinator: EvStreamsCoordinator, device_id: str
+) -> Iterator[EvStreamsSensorDescription]:
+    """Describe the sensors that the user has mapped."""
+    for mapping in _of_platform(coordinator, device_id, MappedPlatform.SENSOR):
+        device_class = _member(SensorDeviceClass, mapping.device_class)
+        is_enum = device_class is SensorDeviceClass.ENUM
+        yield EvStreamsSensorDescription(
+            key=mapping.key,
+            name=mapping.name,
+            device_class=device_class,
+            native_unit_of_measurement=mapping.unit,
+            state_class=_member(SensorStateClass, mapping.state_class),
+            options=sorted(set(mapping.value_map.values())) if is_enum else None,
+        )
+
+
+def mapped_binary_sensors(
+    coordinator: EvStreamsCoordinator, device_id: str
+) -> Iterator[EvStreamsBinarySensorDescription]:
+    """Describe the binary sensors that the user has mapped."""
+    for mapping in _of_platform(coordinator, device_id, MappedPlatform.BINARY_SENSOR):
+        yield EvStreamsBinarySensorDescription(
+            key=mapping.key,
+            name=mapping.name,
+            device_class=_member(BinarySensorDeviceClass, mapping.device_class),
+        )
+
+
+@callback
+def remove_unmapped(
+    hass: HomeAssistant,
+    device_id: str,
+    before: Collection[FieldMapping],
+    after: Collection[FieldMapping],
+) -> None:
+    """Take the entities off the registry whose field is mapped no more, or to another platform."""
+    registry = er.async_get(hass)
+    kept = {(mapping.platform, mapping.key) for mapping in after}
+    for mapping in before:
+        if (mapping.platform, mapping.key) in kept:
+            continue
+        entity_id = registry.async_get_entity_id(
+            mapping.platform, DOMAIN, f"{device_id}_{mapping.key}"
+        )
+        if entity_id is not None:
+            registry.async_remove(entity_id)
+
+
+def _of_platform(
+    coordinator: EvStreamsCoordinator, device_id: str, platform: MappedPlatform
+) -> Iterator[FieldMapping]:
+    for mapping in coordinator.traffic.mappings(device_id):
+        if mapping.platform is platform:
+            yield mapping
+
+
+def _member[E: StrEnum](kind: type[E], value: str | None) -> E | None:
+    """Return the class of that name; one that is not known (any more) is none."""
+    return kind(value) if value in set(kind) else None

@@ -1,0 +1,223 @@
+"""The form of one mapped field: from a mapping to its form and back, and what it would give."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass
+from homeassistant.components.sensor import (
+    DEVICE_CLASS_STATE_CLASSES,
+    DEVICE_CLASS_UNITS,
+    SensorDeviceClass,
+    SensorStateClass,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TemplateSelector,
+    TextSelector,
+    TextSelectorConfig,
+)
+import probatio
+
+from .mapping import FieldMapping, MappedPlatform, Outcome, OutcomeKind
+from .mapping_files import UNSUPPORTED_CLASSES, read_mapping
+from .model import RecentMessage
+from .paths import MISSING, MappingError, json_text, lookup, parse_path
+from .subentries import is_valid_template
+
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "transformation": ("scale", "offset", "value_map", "template"),
+    "guards": ("minimum", "maximum", "never_decreasing", "sentinels"),
+    "meaning": (
+        "timestamp_path",
+        "condition_path",
+        "condition_value",
+        "makes_sessions",
+    ),
+}
+# A value is shown as long as one can still take it in.
+SHOWN: Final = 60
+SEPARATOR: Final = "="
+
+
+def _select(options: Iterable[str], *, custom_value: bool = False) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=sorted(options),
+            custom_value=custom_value,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+
+
+TEXT: Final = TextSelector()
+TEXTS: Final = TextSelector(TextSelectorConfig(multiple=True))
+FLAG: Final = BooleanSelector()
+NUMBER: Final = NumberSelector(
+    NumberSelectorConfig(mode=NumberSelectorMode.BOX, step="any")
+)
+PLATFORM: Final = SelectSelector(
+    SelectSelectorConfig(options=[*MappedPlatform], translation_key="platform")
+)
+DEVICE_CLASSES: Final[Mapping[MappedPlatform, frozenset[str]]] = {
+    MappedPlatform.SENSOR: frozenset(SensorDeviceClass) - UNSUPPORTED_CLASSES,
+    MappedPlatform.BINARY_SENSOR: frozenset(BinarySensorDeviceClass),
+}
+UNITS: Final = {
+    str(unit) for units in DEVICE_CLASS_UNITS.values() for unit in units if unit
+}
+SELECTORS: Final[Mapping[str, Any]] = {
+    "name": TEXT,
+    "path": TEXT,
+    "platform": PLATFORM,
+    "device_class": _select(frozenset().union(*DEVICE_CLASSES.values())),
+    "unit": _select(UNITS, custom_value=True),
+    "state_class": SelectSelector(
+        SelectSelectorConfig(
+            options=[
+                SensorStateClass.MEASUREMENT,
+                SensorStateClass.TOTAL,
+                SensorStateClass.TOTAL_INCREASING,
+            ],
+            translation_key="state_class",
+        )
+    ),
+    "scale": NUMBER,
+    "offset": NUMBER,
+    "value_map": TEXTS,
+    "template": TemplateSelector(),
+    "minimum": NUMBER,
+    "maximum": NUMBER,
+    "never_decreasing": FLAG,
+    "sentinels": TEXTS,
+    "timestamp_path": TEXT,
+    "condition_path": TEXT,
+    "condition_value": TEXT,
+    "makes_sessions": FLAG,
+}
+REQUIRED: Final = ("name", "path", "platform")
+
+
+def schema(shown: Mapping[str, Any]) -> probatio.Schema:
+    """Return the form, filled with the members of a mapping (see `shown_of`)."""
+    in_sections = {name for names in SECTIONS.values() for name in names}
+    form: dict[probatio.Marker, Any] = {
+        _marker(name, shown): selector
+        for name, selector in SELECTORS.items()
+        if name not in in_sections
+    }
+    for title, names in SECTIONS.items():
+        members = {_marker(name, shown): SELECTORS[name] for name in names}
+        is_empty = not any(name in shown for name in names)
+        form[probatio.Required(title)] = section(
+            probatio.Schema(members), {"collapsed": is_empty}
+        )
+    return probatio.Schema(form)
+
+
+def shown_of(mapping: FieldMapping) -> dict[str, Any]:
+    """Return the members of a mapping as the form shows them."""
+    shown = {"platform": mapping.platform, **mapping.as_dict()}
+    if "value_map" in shown:
+        shown["value_map"] = [
+            f"{old}{SEPARATOR}{new}" for old, new in shown["value_map"].items()
+        ]
+    return shown
+
+
+def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> FieldMapping:
+    """Return the mapping of the (flat) fields of the form; raises MappingError."""
+    members = {
+        each.name: typed[each.name]
+        for each in fields(FieldMapping)
+        if typed.get(each.name) not in (None, "", [])
+    }
+    members["value_map"] = _value_map(members.get("value_map", []))
+    mapping = read_mapping(key, members)
+    _check_classes(mapping)
+    if mapping.template and not is_valid_template(hass, mapping.template):
+        raise MappingError("bad_template", "template")
+    return mapping
+
+
+def preview_table(
+    mapping: FieldMapping, previews: Iterable[tuple[RecentMessage, Outcome]]
+) -> str:
+    """Return, as Markdown, what a mapping makes of messages."""
+    path = parse_path(mapping.path)
+    rows = [
+        f"| {_code(lookup(message.content.body, path))} | {_told(outcome, mapping)} |"
+        for message, outcome in previews
+    ]
+    return "\n".join(["| ✉ | → |", "| --- | --- |", *rows]) if rows else "—"
+
+
+def _marker(name: str, shown: Mapping[str, Any]) -> probatio.Marker:
+    """Suggest what is known: a field that is emptied is left out."""
+    kind = probatio.Required if name in REQUIRED else probatio.Optional
+    return kind(name, description={"suggested_value": shown.get(name)})
+
+
+def _value_map(lines: Iterable[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for line in lines:
+        old, separator, new = line.partition(SEPARATOR)
+        if not separator or not old.strip() or not new.strip():
+            raise MappingError("bad_value_map", "value_map")
+        names[old.strip()] = new.strip()
+    return names
+
+
+def _check_classes(mapping: FieldMapping) -> None:
+    """See that Home Assistant takes the classes and the unit together; raises MappingError."""
+    device_class = mapping.device_class
+    if device_class and device_class not in DEVICE_CLASSES[mapping.platform]:
+        raise MappingError("not_of_platform", "device_class")
+    if mapping.platform is MappedPlatform.BINARY_SENSOR:
+        for name in ("unit", "state_class"):
+            if getattr(mapping, name):
+                raise MappingError("not_of_platform", name)
+        return
+    sensor_class = SensorDeviceClass(device_class) if device_class else None
+    if sensor_class is None:
+        return
+    units = {str(unit) for unit in DEVICE_CLASS_UNITS.get(sensor_class, ()) if unit}
+    is_unit_wrong = mapping.unit not in units if units else bool(mapping.unit)
+    if is_unit_wrong and None not in DEVICE_CLASS_UNITS.get(sensor_class, {0}):
+        raise MappingError("not_of_device_class", "unit")
+    states = DEVICE_CLASS_STATE_CLASSES.get(sensor_class)
+    if mapping.state_class and states is not None and mapping.state_class not in states:
+        raise MappingError("not_of_device_class", "state_class")
+
+
+def _told(outcome: Outcome, mapping: FieldMapping) -> str:
+    match outcome.kind:
+        case OutcomeKind.VALUE:
+            unit = f" {mapping.unit}" if mapping.unit else ""
+            return f"**{_text(outcome.value)}{unit}**"
+        case OutcomeKind.REFUSED:
+            return f"✗ {outcome.reason}"
+        case OutcomeKind.UNKNOWN:
+            return "?"
+        case _:
+            return "—"
+
+
+def _code(value: object) -> str:
+    return "—" if value is MISSING else f"`{_text(value)}`"
+
+
+def _text(value: object) -> str:
+    """Return a value in a line of a table, whatever a stranger put into it."""
+    text = json_text(value) if not isinstance(value, bool) else str(value).lower()
+    for sign in "|`\n\r<>*_[]":
+        text = text.replace(sign, " ")
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

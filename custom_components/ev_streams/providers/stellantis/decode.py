@@ -1,0 +1,70 @@
+"""What an application in a car sends: an envelope of which only the content counts.
+
+Documented is an object whose `content` is an object or a text. The vendor's own demo
+also sends a bare number, an older interface a bare text, and text that is JSON once
+more: all of that is taken.
+"""
+
+from typing import Final
+
+import orjson
+
+from ...model import BadInputError, Content, Message
+from ...stream.delivery import Delivery
+from ...stream.mqtt import RETAINED
+from .topics import Topics
+
+# 128 KiB in both directions, says the vendor.
+LARGEST: Final = 131_072
+CONTENT: Final = "content"
+# Only a server writes these; an application's envelope has nothing but the content.
+OF_A_SERVER: Final = ("idApp", "popup", "popupText", "popupBtn")
+
+
+def decode(delivery: Delivery, topics: Topics) -> Message:
+    """Decode one delivery; raises BadInputError."""
+    vin, subtopic = topics.vehicle(delivery.address)
+    if len(delivery.body) > LARGEST:
+        raise BadInputError("too_large")
+    if not delivery.body:
+        raise BadInputError("empty_body")
+    envelope = _parsed(delivery.body)
+    if isinstance(envelope, dict):
+        if any(member in envelope for member in OF_A_SERVER):
+            return Message(unknown="message_of_a_server")
+        body = envelope.get(CONTENT, envelope)
+    else:
+        body = envelope
+    if isinstance(body, str):
+        body = _unpacked(body)
+    return Message(
+        device_id=vin,
+        content=Content(
+            body=body,
+            subtopic=subtopic,
+            is_retained=delivery.headers.get(RETAINED) is True,
+        ),
+    )
+
+
+def _parsed(body: bytes) -> object:
+    """Return what the JSON says, or the text where it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError as err:
+        raise BadInputError("not_a_text") from err
+
+
+def _unpacked(text: str) -> object:
+    """Return what a text holds that is JSON once more, with or without an envelope."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        inner = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return inner.get(CONTENT, inner) if isinstance(inner, dict) else inner

@@ -1,0 +1,26 @@
+"""What every vehicle has, be any of its fields mapped or not."""
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
+from homeassistant.const import EntityCategory
+
+from ...const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
+from ..base import EvStreamsSensorDescription
+
+# Seconds between two states; an application may send many messages a second.
+PERIOD = 10.0
+
+SENSORS: tuple[EvStreamsSensorDescription, ...] = (
+    EvStreamsSensorDescription(
+        key=KEY_LAST_MESSAGE,
+        translation_key=KEY_LAST_MESSAGE,
+        device_class=SensorDeviceClass.TIMESTAMP,
+        period=PERIOD,
+    ),
+    EvStreamsSensorDescription(
+        key=KEY_MESSAGE_COUNT,
+        translation_key=KEY_MESSAGE_COUNT,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        period=PERIOD,
+    ),
+)

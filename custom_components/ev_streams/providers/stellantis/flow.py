@@ -1,0 +1,283 @@
+"""The form of a Stellantis account, and the live try behind it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final, override
+import uuid
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    FileSelector,
+    FileSelectorConfig,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import probatio
+
+from ...model import DeviceRecord
+from ...secret_store import SecretStore
+from ...stream.certificate import (
+    ClientCertificate,
+    read_authorities,
+    read_client_certificate,
+)
+from ...stream.errors import AccountRefusedError, StreamError
+from ...stream.mqtt import probe
+from ...stream.mqtt_connection import MqttEndpoint
+from ...stream.tls import client_context, is_private_host
+from ..base import Given, ProviderForm, Trial
+from .account import StellantisAccount, Tls
+from .topics import DEFAULT_ROOT, Direction, Topics, is_usable_root, is_usable_uid
+
+PRE_PRODUCTION: Final = "iot-partners-preprod.mpsa.com"
+DEFAULT_PORT: Final = 8886
+
+CONF_ADVANCED: Final = "advanced"
+CONF_CERTIFICATE: Final = "client_certificate"
+CONF_KEY: Final = "client_key"
+CONF_KEY_PASSWORD: Final = "client_key_password"
+CONF_AUTHORITY: Final = "ca_certificate"
+CONF_TLS: Final = "tls"
+CONF_ROOT: Final = "topic_root"
+CONF_DIRECTION: Final = "direction"
+CONF_ID_APP: Final = "id_app"
+CONF_FINGERPRINT: Final = "certificate_fingerprint"
+FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
+
+# No production host: the one on the vendor's page lies in a domain that may not be
+# theirs, and whoever owns it would be sent the login.
+HOST = SelectSelector(
+    SelectSelectorConfig(
+        options=[SelectOptionDict(value=PRE_PRODUCTION, label="Pre-production")],
+        custom_value=True,
+        mode=SelectSelectorMode.DROPDOWN,
+    )
+)
+PORT = NumberSelector(
+    NumberSelectorConfig(min=1, max=65535, step=1, mode=NumberSelectorMode.BOX)
+)
+TEXT = TextSelector()
+USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
+PASSWORD = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+)
+PASSPHRASE = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
+)
+CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der,.p12,.pfx"))
+KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,.der"))
+AUTHORITY = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der"))
+DIRECTION = SelectSelector(
+    SelectSelectorConfig(options=[*Direction], translation_key=CONF_DIRECTION)
+)
+
+
+class UnusableTopicError(StreamError):
+    """What was typed cannot be part of a topic."""
+
+    form_error = "topic_denied"
+
+    def __init__(self, field: str) -> None:
+        """`field` is the one of the form."""
+        super().__init__("not usable in a topic")
+        self.wrong_field = (field, "unusable_in_topic")
+
+
+class TlsNeededError(StreamError):
+    """Without TLS, the password would leave the own network readable."""
+
+    form_error = "tls_needed"
+
+
+class StellantisForm(ProviderForm):
+    """Asks for the broker, the login and the client certificate of a partner account."""
+
+    fields = (CONF_USERNAME, CONF_ROOT, CONF_KEY_PASSWORD, *FILES)
+    files = FILES
+
+    @override
+    def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for everything; files that were taken before may be left out."""
+        advanced = {
+            CONF_TLS: (True, BooleanSelector()),
+            CONF_ROOT: (DEFAULT_ROOT, TEXT),
+            CONF_DIRECTION: (Direction.SAMPLES, DIRECTION),
+            CONF_ID_APP: ("", TEXT),
+        }
+        usual = {name: default for name, (default, _) in advanced.items()}
+        return probatio.Schema(
+            {
+                _required(CONF_HOST, defaults): HOST,
+                probatio.Required(
+                    CONF_PORT, default=defaults.get(CONF_PORT, DEFAULT_PORT)
+                ): probatio.All(PORT, probatio.Coerce(int)),
+                _required(CONF_USERNAME, defaults): USERNAME,
+                **_credentials(is_password_known=CONF_PASSWORD in defaults),
+                probatio.Optional(CONF_AUTHORITY): AUTHORITY,
+                probatio.Required(CONF_ADVANCED): section(
+                    probatio.Schema(
+                        {
+                            _optional(name, default, defaults): selector
+                            for name, (default, selector) in advanced.items()
+                        }
+                    ),
+                    {"collapsed": usual == {**usual, **_only(usual, defaults)}},
+                ),
+            }
+        )
+
+    @override
+    def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for another password, another certificate, or both."""
+        return probatio.Schema(_credentials(is_password_known=True))
+
+    @override
+    async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
+        """Connect, log in and subscribe with what was given.
+
+        The account is known by broker and login: the two environments may have the
+        same one.
+        """
+        data = {**given.data}
+        passphrase = data.pop(CONF_KEY_PASSWORD, None)
+        for name in FILES:
+            data.pop(name, None)
+        if not is_usable_uid(data[CONF_USERNAME]):
+            raise UnusableTopicError(CONF_USERNAME)
+        if not is_usable_root(data[CONF_ROOT]):
+            raise UnusableTopicError(CONF_ROOT)
+        if not data[CONF_TLS] and not await hass.async_add_executor_job(
+            is_private_host, data[CONF_HOST]
+        ):
+            raise TlsNeededError("a password must not travel unencrypted")
+        secrets = await hass.async_add_executor_job(_secrets, given, passphrase)
+        tls = await hass.async_add_executor_job(_tls, data[CONF_TLS], secrets)
+        # Another client of the same id would throw the running stream out.
+        endpoint = _endpoint(data, f"ev_streams_try_{uuid.uuid4().hex[:12]}")
+        await probe(replace(endpoint, ssl_context=tls.context))
+        if CONF_CERTIFICATE in secrets:
+            certificate = ClientCertificate(pem=secrets[CONF_CERTIFICATE])
+            data[CONF_FINGERPRINT] = certificate.fingerprint
+        return Trial(
+            account_id=account_id(data),
+            title="Stellantis",
+            data=data,
+            secrets=secrets,
+        )
+
+
+def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount:
+    """Return the account of an entry."""
+
+    async def load_tls() -> Tls:
+        secrets = await SecretStore(hass, str(entry.unique_id)).load()
+        if CONF_FINGERPRINT in entry.data and CONF_CERTIFICATE not in secrets:
+            raise AccountRefusedError("the client certificate is gone")
+        return await hass.async_add_executor_job(_tls, entry.data[CONF_TLS], secrets)
+
+    def list_vehicles() -> list[DeviceRecord]:
+        return [
+            DeviceRecord(device_id=str(vehicle.unique_id), name=vehicle.title)
+            for vehicle in entry.subentries.values()
+        ]
+
+    return StellantisAccount(
+        _endpoint(entry.data, f"ev_streams_{entry.entry_id}"),
+        _topics(entry.data),
+        entry.data.get(CONF_ID_APP, ""),
+        load_tls=load_tls,
+        list_vehicles=list_vehicles,
+    )
+
+
+def account_id(data: Mapping[str, Any]) -> str:
+    """Name the account without its login, which would end in the ids of entities."""
+    login = f"{data[CONF_USERNAME]}@{data[CONF_HOST].lower()}"
+    return sha256(login.encode()).hexdigest()[:16]
+
+
+def _credentials(*, is_password_known: bool) -> dict[probatio.Marker, Any]:
+    required = probatio.Optional if is_password_known else probatio.Required
+    return {
+        required(CONF_PASSWORD): PASSWORD,
+        probatio.Optional(CONF_CERTIFICATE): CERTIFICATE,
+        probatio.Optional(CONF_KEY): KEY,
+        probatio.Optional(CONF_KEY_PASSWORD): PASSPHRASE,
+    }
+
+
+def _required(name: str, defaults: Mapping[str, Any]) -> probatio.Marker:
+    return probatio.Required(name, default=defaults.get(name, probatio.UNDEFINED))
+
+
+def _optional(
+    name: str, default: object, defaults: Mapping[str, Any]
+) -> probatio.Marker:
+    """Show what is known; a field that is emptied is as if it had never been filled."""
+    shown = {"suggested_value": defaults.get(name, default)}
+    return probatio.Optional(name, default=default, description=shown)
+
+
+def _only(names: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _topics(data: Mapping[str, Any]) -> Topics:
+    return Topics(
+        root=data[CONF_ROOT],
+        uid=data[CONF_USERNAME],
+        direction=Direction(data[CONF_DIRECTION]),
+    )
+
+
+def _endpoint(data: Mapping[str, Any], client_id: str) -> MqttEndpoint:
+    return MqttEndpoint(
+        host=data[CONF_HOST],
+        port=data[CONF_PORT],
+        username=data[CONF_USERNAME],
+        password=data[CONF_PASSWORD],
+        client_id=client_id,
+        filters=_topics(data).filters,
+        ssl_context=None,
+    )
+
+
+def _secrets(given: Given, passphrase: str | None) -> dict[str, str]:
+    """Return what is to be kept, new files instead of old ones; raises BadCertificateError."""
+    secrets = dict(given.secrets)
+    certificate = given.files.get(CONF_CERTIFICATE)
+    key = given.files.get(CONF_KEY)
+    if certificate is not None or key is not None:
+        read = read_client_certificate(
+            certificate, key, passphrase, now=datetime.now(UTC)
+        )
+        secrets[CONF_CERTIFICATE] = read.pem
+    if CONF_AUTHORITY in given.files:
+        secrets[CONF_AUTHORITY] = read_authorities(given.files[CONF_AUTHORITY])
+    return secrets
+
+
+def _tls(is_encrypted: bool, secrets: Mapping[str, str]) -> Tls:
+    """Make the context of a connection; reads files, for the executor."""
+    pem = secrets.get(CONF_CERTIFICATE)
+    certificate = None if pem is None else ClientCertificate(pem=pem)
+    return Tls(
+        context=client_context(certificate, secrets.get(CONF_AUTHORITY))
+        if is_encrypted
+        else None,
+        expires_at=None if certificate is None else certificate.expires_at,
+    )

@@ -1,0 +1,436 @@
+"""The devices that a user adds to an account, and the mapping of their fields."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+)
+import probatio
+
+from .const import CONF_DEVICE_ID, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN, RESERVED_KEYS
+from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .mapped import remove_unmapped
+from .mapping import FieldMapping, Preset, matching, unique_key
+from .mapping_files import export_mappings, import_mappings
+from .mapping_form import mapping_of, preview_table, schema, shown_of
+from .model import Value
+from .paths import MappingError, flatten, json_text
+from .providers import PROVIDERS
+from .providers.base import Provider
+from .subentries import mappings_of, stored, subentry_of
+from .suggestions import Suggestion, suggest
+
+CONF_NAME: Final = "name"
+CONF_PATH: Final = "path"
+CONF_PRESETS: Final = "presets"
+CONF_FIELD: Final = "field"
+CONF_FIELDS: Final = "fields"
+CONF_TEXT: Final = "text"
+CONF_REPLACE: Final = "replace"
+
+TEXT = TextSelector()
+TEXT_BLOCK = TextSelector(TextSelectorConfig(multiline=True))
+SHOWN: Final = 50
+
+
+class MappedDeviceFlow(ConfigSubentryFlow):
+    """Adds a device, and changes what is mapped of it."""
+
+    def __init__(self) -> None:
+        """Start with nothing chosen."""
+        self._device_id = ""
+        self._name = ""
+        self._key: str | None = None
+        self._shown: dict[str, Any] = {}
+        self._mapping: FieldMapping
+
+    @property
+    def _entry(self) -> EvStreamsConfigEntry:
+        return self._get_entry()
+
+    @property
+    def _provider(self) -> Provider:
+        return PROVIDERS[self._entry.data[CONF_PROVIDER]]
+
+    @property
+    def _coordinator(self) -> EvStreamsCoordinator | None:
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return None
+        return self._entry.runtime_data
+
+    @property
+    def _mappings(self) -> list[FieldMapping]:
+        """The mappings as they are stored now."""
+        if self.source == SOURCE_USER:
+            return []
+        return mappings_of(self._get_reconfigure_subentry())
+
+    @property
+    def _contents(self) -> list[object]:
+        """The contents of the newest messages of the device, the newest first."""
+        coordinator = self._coordinator
+        if coordinator is None:
+            return []
+        messages = coordinator.traffic.recent(self._device_id)
+        return [message.content.body for message in messages]
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which device to add, offering those that have sent something."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            device_id = self._provider.read_device_id(user_input[CONF_DEVICE_ID])
+            if device_id is None:
+                errors[CONF_DEVICE_ID] = "not_a_device"
+            elif self._is_added(device_id):
+                return self.async_abort(reason="already_configured")
+            else:
+                self._device_id, self._name = device_id, user_input[CONF_NAME].strip()
+                if self._fitting_presets():
+                    return await self.async_step_presets()
+                return self._save(())
+        coordinator = self._coordinator
+        seen = [] if coordinator is None else coordinator.traffic.strangers()
+        typed = user_input or {CONF_DEVICE_ID: seen[0] if seen else None}
+        form = {
+            _suggesting(CONF_DEVICE_ID, typed): SelectSelector(
+                SelectSelectorConfig(
+                    options=seen, custom_value=True, mode=SelectSelectorMode.DROPDOWN
+                )
+            ),
+            _suggesting(CONF_NAME, typed): TextSelector(),
+        }
+        return self.async_show_form(
+            step_id="user", data_schema=probatio.Schema(form), errors=errors
+        )
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what to do with the device."""
+        subentry = self._get_reconfigure_subentry()
+        self._device_id, self._name = str(subentry.unique_id), subentry.title
+        self._key, self._shown = None, {}
+        options = ["add_field"]
+        if self._fitting_presets():
+            options.append("presets")
+        if self._mappings:
+            options += ["edit_field", "remove_fields", "export"]
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=[*options, "import", "rename"]
+        )
+
+    async def async_step_presets(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which of the presets that fit to use; each makes ordinary mappings."""
+        fitting = self._fitting_presets()
+        if user_input is not None:
+            mappings = self._mappings
+            for preset in fitting:
+                if preset.key in user_input[CONF_PRESETS]:
+                    mappings = _with_preset(mappings, preset)
+            return self._save(mappings)
+        keys = [preset.key for preset in fitting]
+        selector = SelectSelector(
+            SelectSelectorConfig(
+                options=keys,
+                multiple=True,
+                mode=SelectSelectorMode.LIST,
+                translation_key="preset",
+            )
+        )
+        # The first is the most precise; two would tell the same thing twice.
+        marker = probatio.Required(CONF_PRESETS, default=keys[:1])
+        return self.async_show_form(
+            step_id="presets", data_schema=probatio.Schema({marker: selector})
+        )
+
+    async def async_step_add_field(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for a path, offering those in the newest messages with a value of each."""
+        samples = self._samples()
+        if user_input is not None:
+            path = user_input[CONF_PATH].strip()
+            suggestion = suggest(path, samples.get(path))
+            self._shown = _shown_suggestion(path, suggestion)
+            return await self.async_step_field()
+        options = [
+            SelectOptionDict(value=path, label=f"{path} = {_short(value)}")
+            for path, value in samples.items()
+        ]
+        selector = SelectSelector(
+            SelectSelectorConfig(
+                options=options, custom_value=True, mode=SelectSelectorMode.DROPDOWN
+            )
+        )
+        return self.async_show_form(
+            step_id="add_field",
+            data_schema=probatio.Schema({probatio.Required(CONF_PATH): selector}),
+            description_placeholders={"messages": str(len(self._contents))},
+        )
+
+    async def async_step_edit_field(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which mapping to change."""
+        if user_input is not None:
+            self._key = user_input[CONF_FIELD]
+            chosen = {each.key: each for each in self._mappings}[self._key]
+            self._shown = shown_of(chosen)
+            return await self.async_step_field()
+        marker = probatio.Required(CONF_FIELD)
+        return self.async_show_form(
+            step_id="edit_field",
+            data_schema=probatio.Schema({marker: self._field_selector()}),
+        )
+
+    async def async_step_field(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask what to make of the field."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._shown = _flat(user_input)
+            try:
+                self._mapping = self._read_field()
+            except MappingError as err:
+                errors[_place(err.field)] = err.reason
+            else:
+                return await self.async_step_preview()
+        return self.async_show_form(
+            step_id="field", data_schema=schema(self._shown), errors=errors
+        )
+
+    async def async_step_preview(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show what the mapping makes of the newest messages, before it is saved."""
+        coordinator = self._coordinator
+        previews = (
+            []
+            if coordinator is None
+            else coordinator.traffic.preview(self._device_id, self._mapping)
+        )
+        return self.async_show_menu(
+            step_id="preview",
+            menu_options=["save_field", "field"],
+            description_placeholders={
+                "name": self._mapping.name,
+                "table": preview_table(self._mapping, previews),
+            },
+        )
+
+    async def async_step_save_field(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Save the mapping that was previewed."""
+        mapping = self._mapping
+        mappings = {each.key: each for each in self._mappings} | {mapping.key: mapping}
+        return self._save(list(mappings.values()))
+
+    async def async_step_remove_fields(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which mappings to remove, with their entities."""
+        if user_input is not None:
+            removed = user_input[CONF_FIELDS]
+            return self._save([m for m in self._mappings if m.key not in removed])
+        selector = self._field_selector(multiple=True)
+        marker = probatio.Required(CONF_FIELDS, default=[])
+        return self.async_show_form(
+            step_id="remove_fields", data_schema=probatio.Schema({marker: selector})
+        )
+
+    async def async_step_export(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show the mappings as text, to be copied."""
+        if user_input is not None:
+            return await self.async_step_reconfigure()
+        text = export_mappings(self._mappings)
+        marker = probatio.Optional(CONF_TEXT, description={"suggested_value": text})
+        return self.async_show_form(
+            step_id="export", data_schema=probatio.Schema({marker: TEXT_BLOCK})
+        )
+
+    async def async_step_import(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for mappings as text, and add them or put them in place of the others."""
+        errors: dict[str, str] = {}
+        detail = ""
+        if user_input is not None:
+            try:
+                new = _checked(self.hass, import_mappings(user_input[CONF_TEXT]))
+                kept = [] if user_input[CONF_REPLACE] else self._mappings
+                merged = {each.key: each for each in (*kept, *new)}
+                _check_sessions(list(merged.values()))
+            except MappingError as err:
+                errors[CONF_TEXT], detail = "bad_mappings", str(err)
+            else:
+                return self._save(list(merged.values()))
+        form = {
+            _suggesting(CONF_TEXT, user_input or {}): TEXT_BLOCK,
+            probatio.Required(CONF_REPLACE, default=False): BooleanSelector(),
+        }
+        return self.async_show_form(
+            step_id="import",
+            data_schema=probatio.Schema(form),
+            errors=errors,
+            description_placeholders={"detail": detail},
+        )
+
+    async def async_step_rename(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for another name of the device."""
+        if user_input is not None:
+            self._name = user_input[CONF_NAME].strip()
+            return self._save(self._mappings)
+        marker = _suggesting(CONF_NAME, {CONF_NAME: self._name})
+        return self.async_show_form(
+            step_id="rename", data_schema=probatio.Schema({marker: TEXT})
+        )
+
+    def _save(self, mappings: Sequence[FieldMapping]) -> SubentryFlowResult:
+        """Make the device, or change it; the entry is loaded anew with it."""
+        title = self._name or self._device_id[-6:]
+        data = {CONF_MAPPINGS: stored(mappings)}
+        if self.source == SOURCE_USER:
+            return self.async_create_entry(
+                title=title, data=data, unique_id=self._device_id
+            )
+        remove_unmapped(self.hass, self._device_id, self._mappings, mappings)
+        return self.async_update_and_abort(
+            self._entry, self._get_reconfigure_subentry(), title=title, data=data
+        )
+
+    def _is_added(self, device_id: str) -> bool:
+        """Whether an account has the device: its entities can exist only once."""
+        entries = self.hass.config_entries.async_entries(DOMAIN)
+        return any(subentry_of(entry, device_id) for entry in entries)
+
+    def _fitting_presets(self) -> list[Preset]:
+        """Return what fits the newest messages and would add something."""
+        paths = {mapping.path for mapping in self._mappings}
+        return [
+            preset
+            for preset in matching(self._provider.presets, self._contents)
+            if any(mapping.path not in paths for mapping in preset.mappings)
+        ]
+
+    def _samples(self) -> dict[str, Value | None]:
+        """Return the paths in the newest messages, with the newest value of each."""
+        samples: dict[str, Value | None] = {}
+        for content in self._contents:
+            for sample in flatten(content):
+                samples.setdefault(sample.path, sample.value)
+        return samples
+
+    def _read_field(self) -> FieldMapping:
+        others = [each for each in self._mappings if each.key != self._key]
+        taken = RESERVED_KEYS | {each.key for each in others}
+        key = self._key or unique_key(str(self._shown.get(CONF_NAME, "")), taken)
+        mapping = mapping_of(self.hass, key, self._shown)
+        _check_sessions([*others, mapping])
+        return mapping
+
+    def _field_selector(self, *, multiple: bool = False) -> SelectSelector:
+        options = [
+            SelectOptionDict(value=each.key, label=f"{each.name} ({each.path})")
+            for each in self._mappings
+        ]
+        return SelectSelector(
+            SelectSelectorConfig(
+                options=options, multiple=multiple, mode=SelectSelectorMode.LIST
+            )
+        )
+
+
+def _with_preset(mappings: list[FieldMapping], preset: Preset) -> list[FieldMapping]:
+    """Add what a preset has of its own; one field makes sessions, not two."""
+    both = list(mappings)
+    for mapping in preset.mappings:
+        if any(
+            each.path == mapping.path and each.platform is mapping.platform
+            for each in both
+        ):
+            continue
+        taken = RESERVED_KEYS | {each.key for each in both}
+        has_sessions = any(each.makes_sessions for each in both)
+        both.append(
+            replace(
+                mapping,
+                key=unique_key(mapping.key, taken),
+                makes_sessions=mapping.makes_sessions and not has_sessions,
+            )
+        )
+    return both
+
+
+def _checked(hass: Any, mappings: Sequence[FieldMapping]) -> list[FieldMapping]:
+    """See that Home Assistant takes what a stranger wrote; raises MappingError."""
+    for mapping in mappings:
+        if mapping.key in RESERVED_KEYS:
+            raise MappingError("bad_key", mapping.key)
+        mapping_of(hass, mapping.key, shown_of(mapping))
+    return list(mappings)
+
+
+def _check_sessions(mappings: Sequence[FieldMapping]) -> None:
+    if sum(mapping.makes_sessions for mapping in mappings) > 1:
+        raise MappingError("only_one", "makes_sessions")
+
+
+def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
+    return probatio.Required(name, description={"suggested_value": known.get(name)})
+
+
+def _shown_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
+    shown = {
+        "name": suggestion.name,
+        "path": path,
+        "platform": suggestion.platform,
+        "device_class": suggestion.device_class,
+        "unit": suggestion.unit,
+        "state_class": suggestion.state_class,
+        "minimum": suggestion.minimum,
+        "maximum": suggestion.maximum,
+        "never_decreasing": suggestion.never_decreasing or None,
+        "sentinels": list(suggestion.sentinels) or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in user_input.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _place(field: str | None) -> str:
+    """Return where the form shows an error: it has one place for those of no field."""
+    return field or "base"
+
+
+def _short(value: object) -> str:
+    text = json_text(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

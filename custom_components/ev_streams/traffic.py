@@ -1,0 +1,193 @@
+"""The messages of each device whose content no table knows: counted, kept, mapped, told.
+
+Times are aware UTC.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+import logging
+from typing import Final
+
+from .charging import KEY_CHARGING
+from .commit import Committer
+from .const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
+from .ledger import Ledger
+from .mapping import FieldMapping, Outcome, OutcomeKind, Render, evaluate
+from .model import Content, Reading, RecentMessage, Value
+
+_LOGGER = logging.getLogger(__name__)
+
+KEPT: Final = 10
+# Strangers are kept in memory only, for the moment at which they are added.
+STRANGERS: Final = 20
+LOG_AGAIN_AFTER: Final = timedelta(hours=1)
+
+type ContentListener = Callable[[Content], None]
+
+
+class Traffic:
+    """Of every device the newest messages, and what follows from them.
+
+    `mappings` are the user's, by device; `render` renders a template. What is
+    refused is counted by (key, reason).
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        committer: Committer,
+        mappings: Mapping[str, Sequence[FieldMapping]],
+        render: Render,
+    ) -> None:
+        """Have seen no message."""
+        self.refused: Counter[tuple[str, str]] = Counter()
+        self._ledger = ledger
+        self._committer = committer
+        self._mappings = mappings
+        self._render = render
+        self._recent: dict[str, deque[RecentMessage]] = {}
+        self._strangers: dict[str, deque[RecentMessage]] = {}
+        self._listeners: dict[str, list[ContentListener]] = {}
+        self._logged_at: dict[tuple[str, str], datetime] = {}
+
+    def restore(self, recent: Mapping[str, Iterable[RecentMessage]]) -> None:
+        """Go on from what was kept."""
+        for device_id, messages in recent.items():
+            self._recent[device_id] = deque(messages, maxlen=KEPT)
+
+    def recent(self, device_id: str) -> list[RecentMessage]:
+        """Return the newest messages of a device, the newest first."""
+        kept = self._recent.get(device_id) or self._strangers.get(device_id)
+        return [] if kept is None else list(reversed(kept))
+
+    def strangers(self) -> list[str]:
+        """Return the devices that sent messages and are not followed, the newest first."""
+        return list(reversed(self._strangers))
+
+    def mappings(self, device_id: str) -> Sequence[FieldMapping]:
+        """Return the user's mappings of a device."""
+        return self._mappings.get(device_id, ())
+
+    def take(self, device_id: str, content: Content, now: datetime) -> list[Reading]:
+        """Keep a message of a followed device; returns the readings that follow from it."""
+        self._keep(self._recent, device_id, content, now)
+        self._committer.batch.recent[device_id] = tuple(self._recent[device_id])
+        self._committer.changed()
+        readings: list[Reading] = []
+        if not content.is_retained:
+            # One that the broker kept was sent some time ago, maybe counted then.
+            readings += self._counted(device_id, now)
+        for mapping in self.mappings(device_id):
+            readings += self._mapped(device_id, mapping, content, now)
+        return readings
+
+    def take_stranger(self, device_id: str, content: Content, now: datetime) -> None:
+        """Keep a message of a device that nobody has added, in memory only."""
+        self._keep(self._strangers, device_id, content, now)
+        # The newest is the last one, and the first is forgotten.
+        self._strangers[device_id] = self._strangers.pop(device_id)
+        if len(self._strangers) > STRANGERS:
+            del self._strangers[next(iter(self._strangers))]
+
+    def tell(self, device_id: str, content: Content) -> None:
+        """Tell the listeners; one that fails costs neither the others nor the caller."""
+        for listener in tuple(self._listeners.get(device_id, ())):
+            try:
+                listener(content)
+            except Exception:
+                _LOGGER.exception("A message could not be told")
+
+    def listen(self, device_id: str, listener: ContentListener) -> Callable[[], None]:
+        """Call the listener with each message of a device; returns how to stop that."""
+        listeners = self._listeners.setdefault(device_id, [])
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
+
+    def preview(
+        self, device_id: str, mapping: FieldMapping
+    ) -> list[tuple[RecentMessage, Outcome]]:
+        """Return what a mapping would make of the kept messages, the oldest first."""
+        held: Value | None = None
+        previews: list[tuple[RecentMessage, Outcome]] = []
+        for message in reversed(self.recent(device_id)):
+            outcome = self._evaluate(
+                mapping, message.content, held, message.received_at
+            )
+            if outcome.kind is OutcomeKind.VALUE:
+                held = outcome.value
+            previews.append((message, outcome))
+        return previews
+
+    def _counted(self, device_id: str, now: datetime) -> list[Reading]:
+        held = self._ledger.reading(device_id, KEY_MESSAGE_COUNT)
+        count = held.value if held is not None and isinstance(held.value, int) else 0
+        values: dict[str, Value] = {KEY_LAST_MESSAGE: now, KEY_MESSAGE_COUNT: count + 1}
+        return [
+            Reading(device_id=device_id, key=key, value=value, measured_at=now)
+            for key, value in values.items()
+        ]
+
+    def _mapped(
+        self, device_id: str, mapping: FieldMapping, content: Content, now: datetime
+    ) -> list[Reading]:
+        held = self._ledger.reading(device_id, mapping.key)
+        if content.is_retained and held is not None and not mapping.timestamp_path:
+            # Of any age: it must not win over what came since.
+            return []
+        outcome = self._evaluate(
+            mapping, content, None if held is None else held.value, now
+        )
+        if outcome.kind is OutcomeKind.REFUSED:
+            self._refuse(mapping.key, outcome.reason or "refused", now)
+        if outcome.kind not in {OutcomeKind.VALUE, OutcomeKind.UNKNOWN}:
+            return []
+        # An empty text says that there is nothing to know.
+        value = "" if outcome.value is None else outcome.value
+        keys = [mapping.key]
+        if mapping.makes_sessions and isinstance(value, bool):
+            keys.append(KEY_CHARGING)
+        return [
+            Reading(
+                device_id=device_id,
+                key=key,
+                value=value,
+                measured_at=outcome.measured_at,
+            )
+            for key in keys
+        ]
+
+    def _evaluate(
+        self,
+        mapping: FieldMapping,
+        content: Content,
+        held: Value | None,
+        now: datetime,
+    ) -> Outcome:
+        return evaluate(
+            mapping,
+            content.body,
+            held=held,
+            arrived_at=now,
+            render=self._render,
+            variables={"subtopic": content.subtopic},
+        )
+
+    def _refuse(self, key: str, reason: str, now: datetime) -> None:
+        """Count a value that is left out, and log it once an hour: what it was, never."""
+        refused = (key, reason)
+        self.refused[refused] += 1
+        logged_at = self._logged_at.get(refused)
+        if logged_at is None or now - logged_at >= LOG_AGAIN_AFTER:
+            self._logged_at[refused] = now
+            _LOGGER.warning("A value of the mapped field %s is left out: %s", *refused)
+
+    @staticmethod
+    def _keep(
+        kept: dict[str, deque[RecentMessage]],
+        device_id: str,
+        content: Content,
+        now: datetime,
+    ) -> None:
+        messages = kept.setdefault(device_id, deque(maxlen=KEPT))
+        messages.append(RecentMessage(received_at=now, content=content))
