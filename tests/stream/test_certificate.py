@@ -1,0 +1,282 @@
+"""A client certificate is read in whatever it was handed over, and nothing wrong gets through."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+import os
+from pathlib import Path
+import ssl
+import tempfile
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.ev_streams.stream.certificate import (
+    ClientCertificate,
+    load_client_certificate,
+    read_authorities,
+    read_client_certificate,
+)
+from custom_components.ev_streams.stream.errors import BadCertificateError
+from simulator.certificates import Authority, Identity
+
+NOW = datetime.now(UTC)
+AUTHORITY = Authority()
+IDENTITY = AUTHORITY.client("UID-1")
+RSA = AUTHORITY.client("UID-1", rsa_key=True)
+PASSPHRASE = "correct horse"
+
+type Files = Callable[[Identity], tuple[bytes | None, bytes | None, str | None]]
+
+
+def traditional(identity: Identity) -> bytes:
+    """The key in the older format, whose encryption stands in its header."""
+    return identity.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.BestAvailableEncryption(PASSPHRASE.encode()),
+    )
+
+
+FORMS: dict[str, Files] = {
+    "pair": lambda i: (i.pem(), i.key_pem(), None),
+    "pair, the wrong way round": lambda i: (i.key_pem(), i.pem(), None),
+    "pair, passphrase for nothing": lambda i: (i.pem(), i.key_pem(), "unused"),
+    "combined": lambda i: (i.pem() + i.key_pem(), None, None),
+    "combined, key first": lambda i: (i.key_pem() + i.pem(), None, None),
+    "chain first": lambda i: (AUTHORITY.pem() + i.pem() + i.key_pem(), None, None),
+    "encrypted key": lambda i: (i.pem(), i.key_pem(PASSPHRASE), PASSPHRASE),
+    "older encrypted key": lambda i: (i.pem(), traditional(i), PASSPHRASE),
+    "binary": lambda i: (i.der(), i.key_der(), None),
+    "binary, passphrase for nothing": lambda i: (i.der(), i.key_der(), "unused"),
+    "binary, encrypted": lambda i: (i.der(), i.key_der(PASSPHRASE), PASSPHRASE),
+    "PKCS#12": lambda i: (i.pkcs12(PASSPHRASE), None, PASSPHRASE),
+    "PKCS#12 without passphrase": lambda i: (i.pkcs12(), None, None),
+    "PKCS#12, passphrase for nothing": lambda i: (i.pkcs12(), None, "unused"),
+    "PKCS#12 as the key": lambda i: (None, i.pkcs12(PASSPHRASE), PASSPHRASE),
+}
+
+
+@pytest.mark.parametrize("identity", [IDENTITY, RSA], ids=["elliptic", "RSA"])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_read(form: str, identity: Identity) -> None:
+    certificate, key, passphrase = FORMS[form](identity)
+    read = read_client_certificate(certificate, key, passphrase, now=NOW)
+    loaded = x509.load_pem_x509_certificates(read.pem.encode())
+    assert loaded[0] == identity.certificate
+    own = serialization.load_pem_private_key(
+        read.pem[read.pem.index("-----BEGIN PRIVATE") :].encode(), None
+    )
+    assert own.private_bytes(
+        serialization.Encoding.DER,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) == (identity.key_der())
+
+
+def test_authorities_in_between_are_kept() -> None:
+    read = read_client_certificate(IDENTITY.pkcs12(), None, None, now=NOW)
+    assert x509.load_pem_x509_certificates(read.pem.encode()) == [
+        IDENTITY.certificate,
+        AUTHORITY.certificate,
+    ]
+
+
+def test_it_is_told_what_a_certificate_is() -> None:
+    read = read_client_certificate(IDENTITY.pem(), IDENTITY.key_pem(), None, now=NOW)
+    assert read.subject == "UID-1"
+    assert read.issuer == "Simulator CA"
+    assert read.expires_at == IDENTITY.certificate.not_valid_after_utc
+    assert read.not_before == IDENTITY.certificate.not_valid_before_utc
+    assert read.fingerprint == IDENTITY.certificate.fingerprint(hashes.SHA256()).hex()
+    assert "PRIVATE" not in repr(read)
+
+
+EXPIRED = AUTHORITY.client(
+    "x", valid_from=NOW - timedelta(days=9), valid_until=NOW - timedelta(seconds=1)
+)
+EARLY = AUTHORITY.client(
+    "x", valid_from=NOW + timedelta(hours=1), valid_until=NOW + timedelta(days=9)
+)
+STRANGER = AUTHORITY.client("y")
+SIGNING_REQUEST = (
+    x509.CertificateSigningRequestBuilder()
+    .subject_name(x509.Name([]))
+    .sign(IDENTITY.key, hashes.SHA256())
+    .public_bytes(serialization.Encoding.PEM)
+)
+PUBLIC_KEY = IDENTITY.key.public_key().public_bytes(
+    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+)
+BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "passphrase", "field", "reason"),
+    [
+        (IDENTITY.pem(), None, None, "client_key", "key_missing"),
+        (IDENTITY.der(), None, None, "client_key", "key_missing"),
+        (None, IDENTITY.key_pem(), None, "client_certificate", "unreadable"),
+        (
+            IDENTITY.pem(),
+            STRANGER.key_pem(),
+            None,
+            "client_key",
+            "key_mismatch",
+        ),
+        (
+            IDENTITY.pem(),
+            IDENTITY.key_pem(PASSPHRASE),
+            None,
+            "client_key_password",
+            "passphrase_missing",
+        ),
+        (
+            IDENTITY.pem(),
+            IDENTITY.key_pem(PASSPHRASE),
+            "wrong",
+            "client_key_password",
+            "passphrase_wrong",
+        ),
+        (
+            IDENTITY.der(),
+            IDENTITY.key_der(PASSPHRASE),
+            None,
+            "client_key_password",
+            "passphrase_missing",
+        ),
+        (
+            IDENTITY.pkcs12(PASSPHRASE),
+            None,
+            None,
+            "client_key_password",
+            "passphrase_missing",
+        ),
+        (
+            IDENTITY.pkcs12(PASSPHRASE),
+            None,
+            "wrong",
+            "client_key_password",
+            "passphrase_wrong",
+        ),
+        (
+            EXPIRED.pem(),
+            EXPIRED.key_pem(),
+            None,
+            "client_certificate",
+            "expired",
+        ),
+        (
+            EARLY.pem(),
+            EARLY.key_pem(),
+            None,
+            "client_certificate",
+            "not_yet_valid",
+        ),
+        (b"", IDENTITY.key_pem(), None, "client_certificate", "unreadable"),
+        (b"holiday", None, None, "client_certificate", "unreadable"),
+        (SIGNING_REQUEST, None, None, "client_certificate", "unreadable"),
+        (PUBLIC_KEY, None, None, "client_certificate", "unreadable"),
+        (IDENTITY.pem(), BROKEN_KEY, None, "client_key", "unreadable"),
+        (IDENTITY.pem(), b"holiday", None, "client_key", "unreadable"),
+        (b"x" * 70_000, None, None, "client_certificate", "too_large"),
+        (IDENTITY.pem(), b"x" * 70_000, None, "client_key", "too_large"),
+    ],
+    # Their bytes are others in each process.
+    ids=map(str, range(19)),
+)
+def test_what_is_wrong_is_told_where_it_is(
+    certificate: bytes | None,
+    key: bytes | None,
+    passphrase: str | None,
+    field: str,
+    reason: str,
+) -> None:
+    with pytest.raises(BadCertificateError) as caught:
+        read_client_certificate(certificate, key, passphrase, now=NOW)
+    assert caught.value.wrong_field == (field, reason)
+    assert caught.value.form_error == "bad_certificate"
+    assert "wrong" not in str(caught.value).replace("passphrase_wrong", "")
+
+
+def test_other_kinds_of_keys_are_told_as_a_mismatch() -> None:
+    other = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with pytest.raises(BadCertificateError) as caught:
+        read_client_certificate(IDENTITY.pem(), other, None, now=NOW)
+    assert caught.value.wrong_field == ("client_key", "key_mismatch")
+
+
+@given(st.binary(max_size=300), st.none() | st.text(max_size=10))
+@settings(deadline=None)
+def test_no_bytes_make_it_fail_in_another_way(
+    content: bytes, passphrase: str | None
+) -> None:
+    for key in (None, content, IDENTITY.key_pem()):
+        with pytest.raises(BadCertificateError):
+            read_client_certificate(content, key, passphrase, now=NOW)
+
+
+@given(st.integers(0, 3000), st.integers(1, 200))
+@settings(deadline=None, max_examples=50)
+def test_a_damaged_file_is_read_or_refused(start: int, length: int) -> None:
+    whole = IDENTITY.pem() + IDENTITY.key_pem()
+    damaged = whole[:start] + whole[start + length :]
+    try:
+        read = read_client_certificate(damaged, None, None, now=NOW)
+    except BadCertificateError:
+        return
+    assert read.fingerprint == IDENTITY.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def test_authorities_are_read_from_text_and_binary() -> None:
+    other = Authority("Other")
+    der = AUTHORITY.certificate.public_bytes(serialization.Encoding.DER)
+    assert read_authorities(der).encode() == AUTHORITY.pem()
+    both = read_authorities(AUTHORITY.pem() + other.pem())
+    assert x509.load_pem_x509_certificates(both.encode()) == [
+        AUTHORITY.certificate,
+        other.certificate,
+    ]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"holiday", IDENTITY.key_pem()], ids=["empty", "noise", "key"]
+)
+def test_what_is_no_authority_is_refused(content: bytes) -> None:
+    with pytest.raises(BadCertificateError) as caught:
+        read_authorities(content)
+    assert caught.value.wrong_field == ("ca_certificate", "unreadable")
+
+
+def own() -> ClientCertificate:
+    return read_client_certificate(IDENTITY.pem(), IDENTITY.key_pem(), None, now=NOW)
+
+
+def test_a_certificate_is_loaded_without_a_file() -> None:
+    before = set(Path(tempfile.gettempdir()).iterdir())
+    load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), own())
+    assert set(Path(tempfile.gettempdir()).iterdir()) <= before
+
+
+def test_where_there_is_no_memory_file_nothing_is_left_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on macOS."""
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), own())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_without_its_key_is_not_asked_for_on_the_terminal() -> None:
+    encrypted = ClientCertificate(
+        pem=(IDENTITY.pem() + IDENTITY.key_pem()).decode().replace("MII", "XII")
+    )
+    with pytest.raises(BadCertificateError):
+        load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), encrypted)
