@@ -132,6 +132,18 @@ def test_the_values_of_a_content_are_offered_with_readable_paths() -> None:
     }
 
 
+def test_elements_that_say_the_same_of_themselves_are_told_apart_by_place() -> None:
+    content = [{"type": "a", "n": 1}, {"type": "a", "n": 2}, {"type": "b", "n": 3}]
+    assert {sample.path: sample.value for sample in flatten(content)} == {
+        "[0].type": "a",
+        "[0].n": 1,
+        "[1].type": "a",
+        "[1].n": 2,
+        "[type=b].type": "b",
+        "[type=b].n": 3,
+    }
+
+
 def test_a_scalar_is_offered_as_a_whole() -> None:
     (sample,) = flatten(12_345)
     assert (sample.path, sample.value) == ("$", 12_345)

@@ -39,6 +39,11 @@ SEEN: list[tuple[str, Any, dict[str, Any]]] = [
     ("remainingTime", "PT2H30M", {"device_class": "duration", "unit": "min"}),
     ("plugged", True, {"device_class": "plug"}),
     ("isCharging", False, {"device_class": "battery_charging"}),
+    (
+        "doors.locked",
+        True,
+        {"device_class": "lock", "value_map": (("true", "off"), ("false", "on"))},
+    ),
     ("honk", True, {"device_class": None}),
     ("level", 4000, {"device_class": None, "state_class": "measurement"}),
     ("params.arg1", 42, {"name": "Arg 1", "state_class": "measurement"}),

@@ -102,10 +102,8 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             defaults = self._get_reconfigure_entry().data
         if user_input is not None:
-            # What was typed before the form had to be shown again need not be repeated.
-            self._typed |= _flat(user_input)
+            trial = await self._try(provider, defaults, user_input, errors)
             defaults = {**defaults, **self._typed}
-            trial = await self._try(provider, defaults, errors)
             if trial is not None:
                 return await self._tried(trial)
         return self.async_show_form(
@@ -171,8 +169,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         provider = PROVIDERS[key]
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._typed |= user_input
-            trial = await self._try(provider, {**entry.data, **self._typed}, errors)
+            trial = await self._try(provider, entry.data, user_input, errors)
             if trial is not None:
                 self._abort_if_unique_id_mismatch(reason="wrong_account")
                 return await self._update(entry, trial)
@@ -193,12 +190,25 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self.async_try_account(key=key)
 
     async def _try(
-        self, provider: Provider, data: Mapping[str, Any], errors: dict[str, str]
+        self,
+        provider: Provider,
+        known: Mapping[str, Any],
+        user_input: Mapping[str, Any],
+        errors: dict[str, str],
     ) -> Trial | None:
-        """Connect for real; what went wrong is told in `errors`, the form stays open."""
+        """Connect for real; what went wrong is told in `errors`, the form stays open.
+
+        What was typed or uploaded before the form had to be shown again need not be
+        repeated; `known` is what an entry has.
+        """
+        typed = _flat(user_input)
+        uploads = {
+            name: typed.pop(name) for name in provider.form.files if name in typed
+        }
+        self._typed |= typed
         try:
             trial = await provider.form.try_connection(
-                self.hass, await self._given(provider, data)
+                self.hass, await self._given({**known, **self._typed}, uploads)
             )
         except StreamError as err:
             _LOGGER.debug("The account could not be used: %s", err)
@@ -218,16 +228,16 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(f"{provider.key}_{trial.account_id}")
         return trial
 
-    async def _given(self, provider: Provider, data: Mapping[str, Any]) -> Given:
+    async def _given(
+        self, data: Mapping[str, Any], uploads: Mapping[str, str]
+    ) -> Given:
         """Put together what was typed, what was uploaded, and what is known from before.
 
-        Home Assistant gives an uploaded file only once: it is remembered for the case
-        that the form has to be shown again.
+        Home Assistant gives an uploaded file only once, so that it is remembered.
         """
-        uploaded = {name: data[name] for name in provider.form.files if data.get(name)}
-        if uploaded:
+        if uploads:
             self._files |= await self.hass.async_add_executor_job(
-                read_uploads, self.hass, uploaded
+                read_uploads, self.hass, uploads
             )
         secrets: Mapping[str, str] = {}
         if self.source in {SOURCE_REAUTH, SOURCE_RECONFIGURE}:
@@ -235,11 +245,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.context["entry_id"]
             )
             secrets = await SecretStore(self.hass, str(entry.unique_id)).load()
-        return Given(
-            data={name: each for name, each in data.items() if name not in uploaded},
-            files=self._files,
-            secrets=secrets,
-        )
+        return Given(data=data, files=self._files, secrets=secrets)
 
 
 class EvStreamsOptionsFlow(OptionsFlowWithReload):

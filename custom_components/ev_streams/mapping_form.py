@@ -127,10 +127,13 @@ def shown_of(mapping: FieldMapping) -> dict[str, Any]:
     """Return the members of a mapping as the form shows them."""
     shown = {"platform": mapping.platform, **mapping.as_dict()}
     if "value_map" in shown:
-        shown["value_map"] = [
-            f"{old}{SEPARATOR}{new}" for old, new in shown["value_map"].items()
-        ]
+        shown["value_map"] = value_lines(shown["value_map"])
     return shown
+
+
+def value_lines(value_map: Mapping[str, str]) -> list[str]:
+    """Return other words for values as the form shows them."""
+    return [f"{old}{SEPARATOR}{new}" for old, new in value_map.items()]
 
 
 def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> FieldMapping:

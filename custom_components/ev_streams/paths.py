@@ -182,12 +182,7 @@ def _follow(content: object, step: _Step) -> object:
         return MISSING
     if isinstance(step, int):
         return content[step] if -len(content) <= step < len(content) else MISSING
-    for element in content:
-        if isinstance(element, dict) and step.name in element:
-            said = element[step.name]
-            if not isinstance(said, dict | list) and json_text(said) == step.text:
-                return element
-    return MISSING
+    return next((each for each in content if _is_selected(each, step)), MISSING)
 
 
 def _leaves(
@@ -200,7 +195,8 @@ def _leaves(
             yield from _leaves(member, path + _member(str(name), path), depth - 1)
     elif depth > 0 and isinstance(content, list):
         for place, element in enumerate(content):
-            yield from _leaves(element, path + _element(element, place), depth - 1)
+            step = _element(content, place)
+            yield from _leaves(element, path + step, depth - 1)
 
 
 def _member(name: str, before: str) -> str:
@@ -209,12 +205,22 @@ def _member(name: str, before: str) -> str:
     return f"[{json.dumps(name)}]"
 
 
-def _element(element: object, place: int) -> str:
-    """Prefer what an element says of itself to its place, which may change."""
+def _element(elements: list[object], place: int) -> str:
+    """Prefer what an element alone says of itself to its place, which may change."""
+    element = elements[place]
     if isinstance(element, dict):
         for name in NAMES:
             text = element.get(name)
             if isinstance(text, str) and 0 < len(text) <= 50:
-                plain = PLAIN.fullmatch(text)
-                return f"[{name}={text if plain else json.dumps(text)}]"
+                selector = _Selector(name=name, text=text)
+                if sum(_is_selected(each, selector) for each in elements) == 1:
+                    plain = PLAIN.fullmatch(text)
+                    return f"[{name}={text if plain else json.dumps(text)}]"
     return f"[{place}]"
+
+
+def _is_selected(element: object, selector: _Selector) -> bool:
+    if not isinstance(element, dict) or selector.name not in element:
+        return False
+    said = element[selector.name]
+    return not isinstance(said, dict | list) and json_text(said) == selector.text

@@ -26,7 +26,7 @@ from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapped import remove_unmapped
 from .mapping import FieldMapping, Preset, matching, unique_key
 from .mapping_files import export_mappings, import_mappings
-from .mapping_form import mapping_of, preview_table, schema, shown_of
+from .mapping_form import mapping_of, preview_table, schema, shown_of, value_lines
 from .model import Value
 from .paths import MappingError, flatten, json_text
 from .providers import PROVIDERS
@@ -415,6 +415,7 @@ def _shown_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
         "maximum": suggestion.maximum,
         "never_decreasing": suggestion.never_decreasing or None,
         "sentinels": list(suggestion.sentinels) or None,
+        "value_map": value_lines(dict(suggestion.value_map)) or None,
     }
     return {name: value for name, value in shown.items() if value is not None}
 

@@ -28,6 +28,7 @@ class Suggestion:
     maximum: float | None = None
     never_decreasing: bool = False
     sentinels: tuple[str, ...] = ()
+    value_map: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +84,6 @@ FLAGS: Final = {
     "plug": "plug",
     "cable": "plug",
     "charging": "battery_charging",
-    "locked": "lock",
-    "lock": "lock",
     "door": "door",
     "window": "window",
     "connected": "connectivity",
@@ -102,6 +101,14 @@ def suggest(path: str, value: object) -> Suggestion:
     all_words = [word.lower() for word in WORD.findall(path)]
     suggestion = Suggestion(name=" ".join(words).capitalize() or "Value")
     if isinstance(value, bool):
+        if "locked" in words:
+            # Home Assistant's lock is on while it is open.
+            return replace(
+                suggestion,
+                platform=BINARY,
+                device_class="lock",
+                value_map=(("true", "off"), ("false", "on")),
+            )
         known = (FLAGS[word] for word in words if word in FLAGS)
         return replace(suggestion, platform=BINARY, device_class=next(known, None))
     if isinstance(value, int | float):

@@ -32,7 +32,7 @@ class MqttStream:
         """Receive until the connection is lost; raises StreamError."""
         connection = MqttConnection(self._endpoint, self._message)
         try:
-            await _subscribed(connection)
+            await _subscribed(connection, self._endpoint)
             self._connection = connection
             observer.connected(None)
             await connection.lost
@@ -66,16 +66,17 @@ async def probe(endpoint: MqttEndpoint) -> None:
     """Connect and subscribe, and look at what was granted; raises StreamError."""
     connection = MqttConnection(endpoint, lambda _message: None)
     try:
-        await _subscribed(connection)
+        await _subscribed(connection, endpoint)
     finally:
         connection.close()
 
 
-async def _subscribed(connection: MqttConnection) -> None:
+async def _subscribed(connection: MqttConnection, endpoint: MqttEndpoint) -> None:
     await connection.open()
     denied = await connection.subscribe()
     if denied:
-        raise TopicDeniedError(denied[0])
+        # Topics may name the login, which is nobody else's business.
+        raise TopicDeniedError(denied[0].replace(endpoint.username, "…"))
 
 
 def _nothing() -> None:

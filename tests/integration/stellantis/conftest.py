@@ -1,8 +1,10 @@
 """A partner account of its own for each test."""
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from homeassistant.components import file_upload
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 import pytest
@@ -21,8 +23,12 @@ async def partner(
     hass: HomeAssistant,
     platform: StellantisPlatform,
     hass_client: ClientSessionGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Partner:
     """Make a partner with a certificate, whose browser is open."""
+    # Home Assistants of one machine share a folder, and each deletes that of the other.
+    monkeypatch.setattr(file_upload, "TEMP_DIR_NAME", str(tmp_path / "uploads"))
     assert await async_setup_component(hass, DOMAIN, {})
     client: Any = await hass_client()
     uid = f"UID{next(UIDS):05}"

@@ -1,0 +1,419 @@
+"""A partner account is added, repaired and changed; what is wrong is told where it is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigEntryState,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+import probatio
+import pytest
+
+from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.secret_store import SecretStore
+from simulator.certificates import Authority
+
+from ..helpers import state, wait_for_state, wait_live
+from .helpers import VIN, Partner, add_partner, add_vehicle, fill, open_form
+
+PASSPHRASE = "correct horse"
+
+
+async def test_the_form_asks_for_what_a_partner_was_handed(hass: HomeAssistant) -> None:
+    opened = await open_form(hass)
+    assert opened["type"] is FlowResultType.FORM
+    assert opened["step_id"] == "stellantis"
+    assert opened["data_schema"] is not None
+    fields = {str(marker): marker for marker in opened["data_schema"].schema}
+    assert set(fields) == {
+        "host",
+        "port",
+        "username",
+        "password",
+        "client_certificate",
+        "client_key",
+        "client_key_password",
+        "ca_certificate",
+        "advanced",
+    }
+    # The production host of the vendor's page is doubtful: nobody's login goes there by default.
+    assert fields["host"].default is probatio.UNDEFINED
+    assert fields["port"].default() == 8886
+
+
+async def test_a_pair_of_files_is_enough(hass: HomeAssistant, partner: Partner) -> None:
+    entry = await add_partner(hass, partner)
+    assert entry.title == "Stellantis"
+    assert entry.data["host"] == "127.0.0.1"
+    assert entry.data["topic_root"] == "psa/OVIPPartners-Dev"
+    assert entry.data["direction"] == "samples"
+    assert entry.data["id_app"] == "app-1"
+    # The UID would end in the ids of entities.
+    assert partner.account.uid not in str(entry.unique_id)
+
+
+async def upload_as(partner: Partner, form: str) -> dict[str, Any]:
+    """Upload the certificate in another container."""
+    identity, upload = partner.identity, partner.upload
+    match form:
+        case "combined":
+            both = identity.pem() + identity.key_pem()
+            return {"client_certificate": await upload(both, "both.pem")}
+        case "PKCS#12":
+            file = await upload(identity.pkcs12(PASSPHRASE), "file.p12")
+            return {"client_certificate": file, "client_key_password": PASSPHRASE}
+        case "encrypted key":
+            return {
+                "client_certificate": await upload(identity.pem(), "a.pem"),
+                "client_key": await upload(identity.key_pem(PASSPHRASE), "a.key"),
+                "client_key_password": PASSPHRASE,
+            }
+        case _:
+            return {
+                "client_certificate": await upload(identity.der(), "a.der"),
+                "client_key": await upload(identity.key_der(), "a.key"),
+            }
+
+
+@pytest.mark.parametrize("form", ["combined", "PKCS#12", "encrypted key", "binary"])
+async def test_other_containers_do_as_well(
+    hass: HomeAssistant, partner: Partner, form: str
+) -> None:
+    await add_partner(hass, partner, **await upload_as(partner, form))
+
+
+async def test_the_key_lies_in_a_file_of_its_own_and_nowhere_else(
+    hass: HomeAssistant, partner: Partner, hass_storage: dict[str, Any]
+) -> None:
+    files = await upload_as(partner, "PKCS#12")
+    entry = await add_partner(hass, partner, **files)
+    stored = str(entry.data)
+    assert PASSPHRASE not in stored
+    assert "BEGIN" not in stored
+    (name,) = (key for key, held in hass_storage.items() if "PRIVATE" in str(held))
+    assert name.startswith("ev_streams.")
+    assert partner.account.uid not in name
+    await hass.config_entries.async_remove(entry.entry_id)
+    await hass.async_block_till_done()
+    assert name not in hass_storage
+
+
+async def test_an_account_whose_key_is_gone_asks_for_it(
+    hass: HomeAssistant, partner: Partner, hass_storage: dict[str, Any]
+) -> None:
+    """As after a backup that left it out."""
+    entry = await add_partner(hass, partner)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await SecretStore(hass, str(entry.unique_id)).remove()
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    (asked,) = hass.config_entries.flow.async_progress()
+    assert asked["step_id"] == "stellantis_reauth"
+
+
+async def test_a_wrong_password_is_told_and_the_files_are_remembered(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """Home Assistant gives an uploaded file only once."""
+    typed = await partner.form(password="wrong")
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {"base": "invalid_auth"}
+    again = await partner.form(client_certificate=None, ca_certificate=None)
+    result = await fill(hass, result, again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+async def test_a_password_that_was_typed_is_remembered(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    result = await fill(
+        hass, await open_form(hass), await partner.form(ca_certificate=None)
+    )
+    assert result["errors"] == {
+        "base": "bad_certificate",
+        "ca_certificate": "server_not_trusted",
+    }
+    again = await partner.form(client_certificate=None, password=None)
+    result = await fill(hass, result, again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+    assert result["data"]["password"] == partner.account.password
+
+
+async def assert_refused_then_accepted(
+    hass: HomeAssistant, partner: Partner, wrong: dict[str, Any], errors: dict[str, str]
+) -> None:
+    """What is wrong is told; put right in the same form, it works."""
+    typed = await partner.form(**({"client_certificate": None} | wrong))
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["type"] is FlowResultType.FORM
+    assert result["errors"] == errors
+    result = await fill(hass, result, await partner.form())
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result
+
+
+async def test_a_certificate_of_a_stranger_is_refused_by_the_broker(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    stranger = Authority("Stranger").client("x")
+    both = stranger.pem() + stranger.key_pem()
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {"client_certificate": await partner.upload(both, "c.pem")},
+        {"base": "bad_certificate", "client_certificate": "certificate_refused"},
+    )
+
+
+async def test_without_a_certificate_the_broker_refuses(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {},
+        {"base": "bad_certificate", "client_certificate": "certificate_refused"},
+    )
+
+
+async def test_an_expired_certificate_is_told_before_anything_is_sent(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    now = datetime.now(UTC)
+    expired = partner.platform.broker.authority.client(
+        "x", valid_from=now - timedelta(days=9), valid_until=now - timedelta(days=1)
+    )
+    both = expired.pem() + expired.key_pem()
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {"client_certificate": await partner.upload(both, "c.pem")},
+        {"base": "bad_certificate", "client_certificate": "expired"},
+    )
+
+
+async def test_a_key_of_another_certificate_is_told(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    other = partner.platform.broker.authority.client("x")
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {
+            "client_certificate": await partner.upload(partner.identity.pem(), "c"),
+            "client_key": await partner.upload(other.key_pem(), "k"),
+        },
+        {"base": "bad_certificate", "client_key": "key_mismatch"},
+    )
+
+
+async def test_a_wrong_passphrase_is_told(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    file = partner.identity.pkcs12(PASSPHRASE)
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {
+            "client_certificate": await partner.upload(file, "c.p12"),
+            "client_key_password": "wrong",
+        },
+        {"base": "bad_certificate", "client_key_password": "passphrase_wrong"},
+    )
+
+
+async def test_a_huge_file_is_told(hass: HomeAssistant, partner: Partner) -> None:
+    huge = await partner.upload(b"x" * 100_000, "c.pem")
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {"client_certificate": huge},
+        {"base": "upload_failed", "client_certificate": "too_large"},
+    )
+
+
+async def test_a_file_that_is_gone_is_asked_for_again(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    gone = "01234567-89ab-4def-8123-456789abcdef"
+    await assert_refused_then_accepted(
+        hass,
+        partner,
+        {"client_certificate": gone},
+        {"base": "upload_failed", "client_certificate": "upload_again"},
+    )
+
+
+async def test_nobody_listening_is_told(
+    hass: HomeAssistant, partner: Partner, unused_tcp_port: int
+) -> None:
+    typed = await partner.form(port=unused_tcp_port)
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {"base": "cannot_connect"}
+    result = await fill(hass, result, await partner.form())
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+async def test_a_topic_that_may_not_be_read_is_told(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    await partner.platform.deny_reading(partner.account.uid)
+    result = await fill(hass, await open_form(hass), await partner.form())
+    assert result["errors"] == {"base": "topic_denied"}
+    await partner.platform.allow_reading(partner.account.uid)
+    result = await fill(hass, result, await partner.form())
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"username": "a/b"}, "username"),
+        ({"username": "#"}, "username"),
+        ({"advanced": {"topic_root": "psa/#"}}, "topic_root"),
+    ],
+)
+async def test_what_cannot_be_in_a_topic_is_told(
+    hass: HomeAssistant, partner: Partner, wrong: dict[str, Any], field: str
+) -> None:
+    result = await fill(hass, await open_form(hass), await partner.form(**wrong))
+    assert result["errors"] == {"base": "topic_denied", field: "unusable_in_topic"}
+    result = await fill(
+        hass,
+        result,
+        await partner.form(advanced={"topic_root": "psa/OVIPPartners-Dev"}),
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+async def test_without_encryption_the_own_network_only(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """A password does not travel readable through the internet."""
+    plain = {"port": partner.platform.broker.plain_port, "advanced": {"tls": False}}
+    with patch(
+        "custom_components.ev_streams.stream.tls.socket.getaddrinfo",
+        return_value=[(2, 1, 6, "", ("198.41.0.4", 0))],
+    ):
+        typed = await partner.form(host="broker.example.com", **plain)
+        result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {"base": "tls_needed"}
+    typed = await partner.form(client_certificate=None, ca_certificate=None, **plain)
+    result = await fill(hass, result, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+async def test_an_account_is_added_once(hass: HomeAssistant, partner: Partner) -> None:
+    await add_partner(hass, partner)
+    result = await fill(hass, await open_form(hass), await partner.form())
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_the_running_stream_outlasts_a_try(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """A broker throws the older of two clients out that have the same id."""
+    entry = await add_partner(hass, partner)
+    await fill(hass, await open_form(hass), await partner.form())
+    assert entry.runtime_data.connection.is_connected
+    assert entry.runtime_data.connection.retries == 0
+
+
+async def test_a_revoked_password_asks_for_another_and_goes_on(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    await add_vehicle(hass, entry)
+    await partner.platform.set_password(partner.account.uid, "rotated")
+    account = str(entry.unique_id)
+    await wait_for_state(hass, account, "stream_status", "credentials_refused")
+    (asked,) = hass.config_entries.flow.async_progress()
+    assert asked["context"]["source"] == SOURCE_REAUTH
+    assert asked["step_id"] == "stellantis_reauth"
+    flow = hass.config_entries.flow
+    result = await flow.async_configure(asked["flow_id"], {"password": "wrong"})
+    assert result["errors"] == {"base": "invalid_auth"}
+    result = await flow.async_configure(asked["flow_id"], {"password": "rotated"})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    await partner.say("hello")
+    await wait_for_state(hass, VIN, "message_count", "1")
+
+
+async def test_another_certificate_is_enough_to_go_on(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """The password stays as it was."""
+    entry = await add_partner(hass, partner)
+    new = partner.platform.broker.authority.client("renewed")
+    result = await entry_flow(hass, entry, SOURCE_REAUTH)
+    both = await partner.upload(new.pem() + new.key_pem(), "c.pem")
+    result = await fill(hass, result, {"client_certificate": both})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    shown = state(hass, str(entry.unique_id), "certificate_expiry").state
+    expires = new.certificate.not_valid_after_utc
+    assert datetime.fromisoformat(shown) == expires
+
+
+async def entry_flow(hass: HomeAssistant, entry: Any, source: str) -> Any:
+    context: Any = {"source": source, "entry_id": entry.entry_id}
+    if source == SOURCE_REAUTH:
+        context["unique_id"] = entry.unique_id
+    return await hass.config_entries.flow.async_init(
+        DOMAIN, context=context, data=dict(entry.data)
+    )
+
+
+async def test_everything_can_be_changed_and_files_need_not_be_given_again(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    await add_vehicle(hass, entry)
+    result = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
+    typed = await partner.form(
+        client_certificate=None,
+        ca_certificate=None,
+        password=None,
+        advanced={"direction": "prose", "id_app": "app-2"},
+    )
+    result = await fill(hass, result, typed)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    assert entry.data["id_app"] == "app-2"
+    # From now on it reads the other branch.
+    topic = f"psa/OVIPPartners-Dev/from/uid/{partner.account.uid}/opa/{VIN}"
+    await partner.say("not for us any more")
+    await partner.platform.publish(topic, b'{"content": "for us"}')
+    await wait_for_state(hass, VIN, "message_count", "1")
+
+
+async def test_a_field_that_was_emptied_stays_empty(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    result = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
+    typed = await partner.form(
+        client_certificate=None, ca_certificate=None, password=None, advanced={}
+    )
+    await fill(hass, result, typed)
+    await hass.async_block_till_done()
+    assert entry.data["id_app"] == ""
+
+
+async def test_another_account_cannot_take_its_place(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    other = await partner.platform.add_account(f"{partner.account.uid}B", "right")
+    result = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
+    result = await fill(hass, result, await partner.form(username=other.uid))
+    assert result["reason"] == "wrong_account"
