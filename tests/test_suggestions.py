@@ -33,6 +33,7 @@ SEEN: list[tuple[str, Any, dict[str, Any]]] = [
     ),
     ("batteryLevel", 80, {"name": "Battery level", "device_class": "battery"}),
     ("battery.voltage", 12.4, {"device_class": "voltage", "unit": "V"}),
+    ("batteryTemp", 18.5, {"device_class": "temperature"}),
     ("chargingPowerKW", 7.4, {"device_class": "power", "unit": "kW"}),
     ("outsideTemperature", -3, {"device_class": "temperature", "unit": "°C"}),
     ("updatedAt", "2026-11-27T10:00:00Z", {"device_class": "timestamp"}),

@@ -61,7 +61,7 @@ def reload_on_change(hass: HomeAssistant, entry: ConfigEntry) -> None:
 
     Not by an update listener, for which Home Assistant allows no other reload.
     """
-    known = dict(entry.subentries)
+    known = _snapshot(entry)
 
     @callback
     def changed(change: ConfigEntryChange, changed_entry: ConfigEntry) -> None:
@@ -69,14 +69,22 @@ def reload_on_change(hass: HomeAssistant, entry: ConfigEntry) -> None:
         if (
             change is ConfigEntryChange.UPDATED
             and changed_entry is entry
-            and entry.subentries != known
+            and (now := _snapshot(entry)) != known
         ):
-            known = dict(entry.subentries)
+            known = now
             hass.config_entries.async_schedule_reload(entry.entry_id)
 
     entry.async_on_unload(
         async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
     )
+
+
+def _snapshot(entry: ConfigEntry) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return what the subentries say now; Home Assistant changes them in place."""
+    return {
+        subentry_id: (subentry.title, dict(subentry.data))
+        for subentry_id, subentry in entry.subentries.items()
+    }
 
 
 class Templates:

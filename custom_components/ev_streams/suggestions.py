@@ -124,11 +124,12 @@ def _number(
     suggestion: Suggestion, words: list[str], all_words: list[str], value: float
 ) -> Suggestion:
     """Suggest for a number: by its own name, or else by what it stands in."""
-    for names in (words, all_words):
+    # The last word of a name is what it is, the others say of what.
+    for word in (*reversed(words), *reversed(all_words)):
         for kind in NUMBERS:
             if kind.is_percentage and not 0 <= value <= 100:
                 continue
-            if kind.words.isdisjoint(names):
+            if word not in kind.words:
                 continue
             is_counter = kind.state_class == "total_increasing"
             return replace(
