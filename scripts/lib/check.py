@@ -32,7 +32,7 @@ HISTORY_KEYS = (
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ (?P<level>[A-Z]+) \(", re.MULTILINE)
 # What mentions the integration, or a library that it alone brings, is its own; a folder
 # of the checkout may well have the same name.
-OURS = re.compile(r"custom_components[./]ev_streams|aio_pika|aiormq|pamqp")
+OURS = re.compile(r"custom_components[./]ev_streams|aio_pika|aiormq|pamqp|paho")
 # Home Assistant goes without these of the system, whatever integrations there are.
 MISSING_LIBRARY = re.compile(
     r"'ffmpeg'|Unable to locate turbojpeg|No module named '(?:pymicro_vad|pyspeex_noise)'"
@@ -88,8 +88,7 @@ class Check:
         while not all(result.ok for result in results) and time.monotonic() < deadline:
             await asyncio.sleep(1)
             results = judge(await self._gather())
-        results += await self._remove()
-        return results + list(judge_log(self._home_assistant.log()))
+        return results + await self._remove()
 
     async def _gather(self) -> Evidence:
         sessions = self._simulation.sessions()
@@ -127,7 +126,10 @@ class Check:
             f"config/config_entries/entry/{self._entry_id}"
         )
         consumers = await self._consumers_left()
-        left = ", ".join(device.name for device in await devices(self._home_assistant))
+        found = await devices(self._home_assistant)
+        left = ", ".join(
+            device.name for device in [*chargers_of(found), *_streams(found)]
+        )
         return [
             _equal(
                 "removal: restart needed",
@@ -144,6 +146,10 @@ class Check:
                 return 0
             await asyncio.sleep(0.2)
         return (await self._simulation.queue()).consumers
+
+
+def _streams(found: list[Device]) -> list[Device]:
+    return [device for device in found if "delivery_latency" in device.entities]
 
 
 def judge(evidence: Evidence) -> list[Result]:

@@ -58,11 +58,22 @@ async def devices(home_assistant: HomeAssistant) -> list[Device]:
 
 
 def stream_of(found: list[Device]) -> Device:
-    """Return the device that stands for the account and its stream."""
+    """Return the device that stands for the chargers' account and its stream."""
     for device in found:
-        if "stream_status" in device.entities:
+        if "delivery_latency" in device.entities:
             return device
-    raise InstanceError("no device of the integration has a stream status")
+    raise InstanceError("no device of the integration has a delivery latency")
+
+
+def partner_of(found: list[Device]) -> Device | None:
+    """Return the device that stands for the car's account, if there is one."""
+    accounts = (each for each in found if "certificate_expiry" in each.entities)
+    return next(accounts, None)
+
+
+def vehicle_of(found: list[Device]) -> Device | None:
+    """Return the car, if there is one."""
+    return next((each for each in found if "message_count" in each.entities), None)
 
 
 def chargers_of(found: list[Device]) -> list[Device]:
@@ -99,7 +110,9 @@ async def install(home_assistant: HomeAssistant) -> None:
         require_admin=False,
         mode="storage",
     )
-    config = build(chargers_of(found), stream_of(found))
+    config = build(
+        chargers_of(found), stream_of(found), vehicle_of(found), partner_of(found)
+    )
     await home_assistant.command(
         "lovelace/config/save", url_path=URL_PATH, config=config
     )
@@ -119,9 +132,16 @@ async def install(home_assistant: HomeAssistant) -> None:
     )
 
 
-def build(chargers: list[Device], stream: Device) -> dict[str, Any]:
-    """Return the configuration: the past hours, each charger, and what happened."""
+def build(
+    chargers: list[Device],
+    stream: Device,
+    vehicle: Device | None = None,
+    partner: Device | None = None,
+) -> dict[str, Any]:
+    """Return the configuration: the past hours, chargers and car, and what happened."""
     sections = [_charger_section(charger) for charger in chargers]
+    if vehicle is not None and partner is not None:
+        sections.append(_vehicle_section(vehicle, partner))
     sections.append(_stream_section(chargers, stream))
     columns = len(sections)
     view = {
@@ -176,6 +196,43 @@ def _charger_section(charger: Device) -> Card:
         *_tiles(charger, sessions),
         _subheading("Charger", "mdi:power-plug"),
         *_tiles(charger, hardware),
+    ]
+    return {"type": "grid", "cards": cards}
+
+
+def _vehicle_section(vehicle: Device, partner: Device) -> Card:
+    now: dict[str, Card] = {
+        "battery_level": {"name": "Battery", "color": "green"},
+        "range": {"name": "Range"},
+        "plugged": {"name": "Cable", "color": "primary"},
+        "charging": {"name": "Charging", "color": "amber"},
+        "remaining_time": {"name": "Remaining"},
+        "odometer": {"name": "Odometer"},
+    }
+    sessions: dict[str, Card] = {
+        "charging_session_start": {"name": "Session start"},
+        "charging_session_duration": {"name": "Last duration"},
+    }
+    messages: dict[str, Card] = {
+        "last_message": {"name": "Last message"},
+        "message_count": {"name": "Messages"},
+    }
+    level: Card = {
+        "type": "history-graph",
+        "entities": [{"entity": vehicle.entities["battery_level"], "name": "Battery"}],
+        "hours_to_show": 0.25,
+        "fit_y_data": True,
+        **WIDE,
+    }
+    cards = [
+        _heading(vehicle.name, "mdi:car", badge=partner.entities.get("connected")),
+        *_tiles(vehicle, now),
+        level,
+        _subheading("Sessions", "mdi:history"),
+        *_tiles(vehicle, sessions),
+        _subheading("Messages", "mdi:message-text-outline"),
+        *_tiles(vehicle, messages),
+        *_tiles(partner, {"certificate_expiry": {"name": "Certificate", **WIDE}}),
     ]
     return {"type": "grid", "cards": cards}
 

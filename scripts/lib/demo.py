@@ -1,10 +1,11 @@
-"""The demo: a simulated Easee cloud with charging cars, and a real Home Assistant."""
+"""The demo: simulated chargers and a simulated car, and a real Home Assistant."""
 
 import argparse
 import asyncio
 from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 import fcntl
 from pathlib import Path
 import shutil
@@ -14,7 +15,9 @@ import tempfile
 
 import certifi
 
-from . import check, dashboard, outage, past, screenshots
+from simulator.ports import BrokerError
+
+from . import check, dashboard, outage, partner, past, screenshots
 from .configuration import CHECKOUT
 from .home_assistant import (
     RESTART_EXIT_CODE,
@@ -23,6 +26,7 @@ from .home_assistant import (
     free_port,
     port_is_free,
 )
+from .partner import Partner, PartnerCheck, connect
 from .report import print_results, print_tail, say, tell
 from .simulation import Simulation, SimulationError
 
@@ -36,7 +40,8 @@ EPILOGUE = """\
 
   Look at          "Charging", where you arrive: what two chargers did while Home
                    Assistant was not there, how their cars come, charge and leave
-                   now, and how the stream that tells of it fares.
+                   now, and how the stream that tells of it fares. Beside them a
+                   car of a Stellantis partner account, which tells of itself.
                    Energy: the chargers as individual devices, each past hour with
                    the energy that flowed in it.
                    Settings > Devices & services > EV Streams: every entity; those
@@ -45,6 +50,9 @@ EPILOGUE = """\
   Simulated cloud  {cloud} (user {cloud_username}, password {cloud_password}):
                    with it you can try "Add integration" yourself, API address
                    under Advanced. This account is in use already.
+  Simulated car    connected by a client certificate; its sensors are mapped by a
+                   preset. Map more under Settings > Devices & services >
+                   EV Streams > {car} > Reconfigure.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -103,6 +111,7 @@ class Demo:
         """Prepare a run in a directory of its own; nothing is started yet."""
         self._bundle = directory / "authorities.pem"
         self.simulation = Simulation(directory / "simulation", plan)
+        self.partner = Partner(directory / "partner", plan)
         self.home_assistant = HomeAssistant(
             directory / "home_assistant", port=port, ca_file=self._bundle
         )
@@ -112,8 +121,9 @@ class Demo:
 
         Home Assistant finds what it missed of the past in the queue if it `was_away`.
         """
-        say("Starting RabbitMQ and the simulated Easee cloud")
+        say("Starting RabbitMQ and the simulated Easee cloud, Mosquitto and a car")
         await stack.enter_async_context(self.simulation)
+        await stack.enter_async_context(self.partner)
         # The private broker's certificate is verified as any vendor's is.
         self._bundle.write_text(
             Path(certifi.where()).read_text() + self.simulation.ca_file.read_text()
@@ -127,17 +137,25 @@ class Demo:
         say("Starting Home Assistant")
         await stack.enter_async_context(self.home_assistant)
         entry_id = await self._entry()
+        say("Adding the car's account with its client certificate, and the car")
+        await connect(self.home_assistant, self.partner)
         if waiting:
             await dashboard.wait_live(self.home_assistant)
             say("All of them are read; the hours in which energy flowed are known")
         return entry_id
 
+    def play(self) -> None:
+        """Let the cars come."""
+        self.simulation.play()
+        self.partner.play()
+
     async def _entry(self) -> str:
         entries = await self.home_assistant.get(
             f"config/config_entries/entry?domain={dashboard.DOMAIN}"
         )
-        if entries:
-            return str(entries[0]["entry_id"])
+        for entry in entries:
+            if entry["title"].startswith("Easee"):
+                return str(entry["entry_id"])
         say("Adding the integration through its config flow")
         return await add_integration(self.home_assistant, self.simulation)
 
@@ -172,6 +190,7 @@ async def show(demo: Demo) -> int:
     while True:
         await asyncio.sleep(0.5)
         demo.simulation.raise_if_broken()
+        demo.partner.raise_if_broken()
         code = demo.home_assistant.exit_code
         if code == RESTART_EXIT_CODE:
             say("Home Assistant restarts")
@@ -186,8 +205,11 @@ async def verify(demo: Demo, entry_id: str) -> int:
     say("Playing a power cut, with messages of the past hours")
     results = await outage.Outage(demo.home_assistant, demo.simulation).run()
     say("Watching two charging sessions (about a minute)")
-    demo.simulation.play()
+    demo.play()
+    since = datetime.now(UTC)
     results += await check.Check(demo.home_assistant, demo.simulation, entry_id).run()
+    results += await PartnerCheck(demo.home_assistant, demo.partner).run(since)
+    results += check.judge_log(demo.home_assistant.log())
     print_results(results)
     ok = all(result.ok for result in results)
     if not ok:
@@ -211,7 +233,7 @@ async def run(options: Options) -> int:
                 entry_id = await demo.start(stack, was_away=not options.check)
                 if options.check:
                     return await verify(demo, entry_id)
-                demo.simulation.play()
+                demo.play()
                 if options.screenshots:
                     return await screenshots.take(
                         demo.home_assistant, demo.simulation, options.screenshots
@@ -269,7 +291,7 @@ def main() -> int:
     options = parse(sys.argv[1:])
     try:
         return asyncio.run(supervise(options))
-    except (DemoError, InstanceError, SimulationError) as error:
+    except (BrokerError, DemoError, InstanceError, SimulationError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
 
@@ -283,5 +305,6 @@ def _facts(demo: Demo) -> dict[str, object]:
         "cloud": demo.simulation.url,
         "cloud_username": demo.simulation.username,
         "cloud_password": demo.simulation.password,
+        "car": partner.NAME,
         "log": home_assistant.log_file.relative_to(CHECKOUT),
     }

@@ -118,6 +118,11 @@ class HomeAssistant:
         prepare(self.directory, self.port)
         environment = dict(os.environ)
         environment.pop("PYTHONPATH", None)
+        # Uploaded files lie in a folder that every Home Assistant on a machine takes
+        # for its own.
+        temporary = self.directory / "tmp"
+        temporary.mkdir(exist_ok=True)
+        environment["TMPDIR"] = str(temporary)
         if self._ca_file:
             environment["REQUESTS_CA_BUNDLE"] = str(self._ca_file)
         command = [
@@ -173,6 +178,20 @@ class HomeAssistant:
     async def post(self, path: str, body: object) -> Any:
         """Return the decoded answer to a POST to /api/<path>."""
         return await self.request("POST", path, body)
+
+    async def upload(self, content: bytes, name: str) -> str:
+        """Upload a file as a form in a browser does; returns the id that the form takes."""
+        assert self._session is not None
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=name)
+        async with self._session.post(
+            f"{self.url}/api/file_upload",
+            data=form,
+            headers={"Authorization": f"Bearer {self.token}"},
+        ) as response:
+            if response.status != 200:
+                raise self._failure(f"refused a file: {response.status}")
+            return str((await response.json())["file_id"])
 
     async def delete(self, path: str) -> Any:
         """Return the decoded answer to a DELETE of /api/<path>."""

@@ -73,19 +73,17 @@ class Car:
 
     async def charge(self, platform: StellantisPlatform, plan: ChargingPlan) -> None:
         """Come home, charge, and leave: one session."""
-        await self._tell(platform, plugged=True, charging="Stopped")
-        started_at = await self._tell(platform, plugged=True, charging="InProgress")
+        await self.tell(platform, plugged=True, charging="Stopped")
+        started_at = await self.tell(platform, plugged=True, charging="InProgress")
         charge = Charge(started_at=started_at)
         self.charges.append(charge)
         for _ in range(plan.steps):
             await asyncio.sleep(plan.period)
             self.level = min(100.0, self.level + plan.percent)
-            await self._tell(platform, plugged=True, charging="InProgress")
-        charge.stopped_at = await self._tell(
-            platform, plugged=True, charging="Finished"
-        )
+            await self.tell(platform, plugged=True, charging="InProgress")
+        charge.stopped_at = await self.tell(platform, plugged=True, charging="Finished")
         await asyncio.sleep(plan.period)
-        await self._tell(platform, plugged=False, charging="Disconnected")
+        await self.tell(platform, plugged=False, charging="Disconnected")
 
     async def live(self, platform: StellantisPlatform, plan: ChargingPlan) -> None:
         """Charge and drive, until cancelled."""
@@ -95,7 +93,7 @@ class Car:
             self.level -= plan.steps * plan.percent
             self.mileage += plan.steps * plan.percent * _RANGE_OF_A_PERCENT
 
-    async def _tell(
+    async def tell(
         self, platform: StellantisPlatform, *, plugged: bool, charging: str
     ) -> datetime:
         """Send the status; returns its time, which is no finer than a millisecond."""

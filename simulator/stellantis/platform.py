@@ -103,6 +103,11 @@ class StellantisPlatform:
         await self._order({"command": "disableClient", "username": uid})
         await self._order({"command": "enableClient", "username": uid})
 
+    async def is_connected(self, uid: str) -> bool:
+        """Whether anybody is logged in with the account."""
+        response = await self._order({"command": "getClient", "username": uid})
+        return bool(response["data"]["client"].get("connections"))
+
     async def deny_reading(self, uid: str, *, root: str = ROOT) -> None:
         """Take from an account the right to subscribe, and cut its connections."""
         for branch in ("to", "from"):
@@ -178,15 +183,16 @@ class StellantisPlatform:
         """Let an application in a car say what `answer` returns for a content, if not None."""
         self._apps[f"{uid}/{vin}"] = answer
 
-    async def _order(self, command: dict[str, Any]) -> None:
+    async def _order(self, command: dict[str, Any]) -> dict[str, Any]:
         number = uuid.uuid4().hex
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         orders = {"commands": [{**command, "correlationData": number}]}
         await self._client.publish(_CONTROL, json.dumps(orders).encode())
         async with asyncio.timeout(_PATIENCE):
-            response = await answer
+            response: dict[str, Any] = await answer
         if "error" in response:
             raise BrokerError(f"{command['command']}: {response['error']}")
+        return response
 
     def _message(self, topic: str, body: bytes) -> None:
         if topic.startswith(_CONTROL):
