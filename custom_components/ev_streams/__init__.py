@@ -2,7 +2,7 @@
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntry
@@ -54,12 +54,28 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.start()
 
+    _end_with_home_assistant(hass, entry)
+    return True
+
+
+def _end_with_home_assistant(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
+    """End the stream and close the file when Home Assistant ends without unloading."""
+    coordinator = entry.runtime_data
+    listening: list[CALLBACK_TYPE] = []
+
     async def stop(_event: Event) -> None:
+        # It was heard: an entry that is unloaded after that has nothing to take back.
+        listening.clear()
         await coordinator.stop()
         await coordinator.store.close()
 
-    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
-    return True
+    @callback
+    def forget() -> None:
+        for each in listening:
+            each()
+
+    listening.append(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(forget)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:

@@ -13,6 +13,9 @@ from .coordinator import EvStreamsCoordinator
 from .mapping import FieldMapping, MappedPlatform
 from .providers.base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
 
+# Digits after the point: Home Assistant shows more of these than anybody reads.
+PRECISIONS = {"battery": 0, "distance": 0, "speed": 0, "duration": 0, "temperature": 1}
+
 
 def mapped_sensors(
     coordinator: EvStreamsCoordinator, device_id: str
@@ -27,6 +30,7 @@ def mapped_sensors(
             device_class=device_class,
             native_unit_of_measurement=mapping.unit,
             state_class=_member(SensorStateClass, mapping.state_class),
+            suggested_display_precision=PRECISIONS.get(mapping.device_class or ""),
             options=sorted(set(mapping.value_map.values())) if is_enum else None,
         )
 

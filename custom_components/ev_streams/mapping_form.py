@@ -88,6 +88,8 @@ SELECTORS: Final[Mapping[str, Any]] = {
                 SensorStateClass.TOTAL_INCREASING,
             ],
             translation_key="state_class",
+            # One of a list of buttons could never be taken back.
+            mode=SelectSelectorMode.DROPDOWN,
         )
     ),
     "scale": NUMBER,
@@ -151,16 +153,16 @@ def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> Field
     return mapping
 
 
-def preview_table(
+def preview_rows(
     mapping: FieldMapping, previews: Iterable[tuple[RecentMessage, Outcome]]
 ) -> str:
-    """Return, as Markdown, what a mapping makes of messages."""
+    """Return, as rows of Markdown, what a mapping makes of messages."""
     path = parse_path(mapping.path)
     rows = [
         f"| {_code(lookup(message.content.body, path))} | {_told(outcome, mapping)} |"
         for message, outcome in previews
     ]
-    return "\n".join(["| ✉ | → |", "| --- | --- |", *rows]) if rows else "—"
+    return "\n".join(rows) or "| — | — |"
 
 
 def _marker(name: str, shown: Mapping[str, Any]) -> probatio.Marker:

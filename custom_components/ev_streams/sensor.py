@@ -200,7 +200,9 @@ def _sensors(
         yield ReadingSensor(coordinator, device_id, description)
     if coordinator.has_sessions(device_id):
         for session_description in SESSION_SENSORS:
-            yield SessionSensor(coordinator, device_id, session_description)
+            is_energy = session_description.device_class is SensorDeviceClass.ENERGY
+            if coordinator.provider.has_session_energy or not is_energy:
+                yield SessionSensor(coordinator, device_id, session_description)
     if coordinator.provider.tells_arrival:
         yield UploadLatencySensor(coordinator, device_id, UPLOAD_LATENCY)
 

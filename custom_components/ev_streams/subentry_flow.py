@@ -26,7 +26,7 @@ from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapped import remove_unmapped
 from .mapping import FieldMapping, Preset, matching, unique_key
 from .mapping_files import export_mappings, import_mappings
-from .mapping_form import mapping_of, preview_table, schema, shown_of, value_lines
+from .mapping_form import mapping_of, preview_rows, schema, shown_of, value_lines
 from .model import Value
 from .paths import MappingError, flatten, json_text
 from .providers import PROVIDERS
@@ -233,7 +233,7 @@ class MappedDeviceFlow(ConfigSubentryFlow):
             menu_options=["save_field", "field"],
             description_placeholders={
                 "name": self._mapping.name,
-                "table": preview_table(self._mapping, previews),
+                "rows": preview_rows(self._mapping, previews),
             },
         )
 

@@ -170,7 +170,8 @@ class Provider:
     subentry of that type, and their fields are mapped by the user; `read_device_id`
     returns what was typed as the messages have it, None if that is no device, and
     `presets` are mappings that many can use. `tells_arrival` is false where messages do not say when
-    they reached the vendor's cloud: there is no latency to show then.
+    they reached the vendor's cloud: there is no latency to show then, and
+    `has_session_energy` where nobody knows what a session charged.
     """
 
     key: str
@@ -191,3 +192,4 @@ class Provider:
     presets: tuple[Preset, ...] = ()
     can_send: bool = False
     tells_arrival: bool = True
+    has_session_energy: bool = True

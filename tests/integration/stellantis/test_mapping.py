@@ -241,7 +241,7 @@ async def test_the_preview_shows_what_the_kept_messages_would_have_given(
     placeholders = preview["description_placeholders"]
     assert placeholders is not None
     assert placeholders["name"] == "Level"
-    assert placeholders["table"].splitlines()[2:] == [
+    assert placeholders["rows"].splitlines() == [
         "| `42` | **42 km** |",
         "| `50` | **50 km** |",
         "| `40` | ✗ decreasing |",
@@ -561,7 +561,7 @@ async def test_a_preset_makes_everything_in_one_click_sessions_too(
     ):
         await partner.say(content)
     await wait_for_number(hass, VIN, "battery_level", 52)
-    assert state(hass, VIN, "charging_status").state == "finished"
+    assert state(hass, VIN, "charging_status").state == "Finished"
     assert state(hass, VIN, "charging").state == "off"
     assert state(hass, VIN, "plugged").state == "on"
     await wait_for_number(hass, VIN, "odometer", 1000.5)

@@ -58,7 +58,7 @@ def test_a_status_of_the_web_api(extension: bool) -> None:
         "range": 213,
         "plugged": True,
         "charging": True,
-        "charging_status": "in_progress",
+        "charging_status": "In progress",
         "charging_rate": 45,
         "remaining_time": 125,
         "odometer": 20_345.5,

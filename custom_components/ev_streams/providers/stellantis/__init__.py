@@ -20,4 +20,5 @@ STELLANTIS = Provider(
     presets=PRESETS,
     can_send=True,
     tells_arrival=False,
+    has_session_energy=False,
 )

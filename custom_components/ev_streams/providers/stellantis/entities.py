@@ -7,13 +7,14 @@ from ...const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
 from ..base import EvStreamsSensorDescription
 
 # Seconds between two states; an application may send many messages a second.
-PERIOD = 10.0
+PERIOD = 30.0
 
 SENSORS: tuple[EvStreamsSensorDescription, ...] = (
     EvStreamsSensorDescription(
         key=KEY_LAST_MESSAGE,
         translation_key=KEY_LAST_MESSAGE,
         device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
         period=PERIOD,
     ),
     EvStreamsSensorDescription(
