@@ -173,6 +173,8 @@ class Simulation:
         )
         if state:
             self._plan.add_chargers(self._account)
+            for serial, kept in state["chargers"].items():
+                self._account.chargers[serial].restore(kept["observations"])
         else:
             end = datetime.now(UTC) - past.ARRIVED_AFTER
             self._past = past.until(end)
@@ -216,10 +218,17 @@ class Simulation:
         self._plan = replace(self._plan, chargers=tuple(chargers))
 
     def _save(self) -> None:
+        """Let the cars leave, and keep what the chargers say after that."""
         port = int(self._cloud.url.rpartition(":")[2])
-        chargers = {
-            plan.serial: self._meter(plan.serial) for plan in self._plan.chargers
-        }
+        now = datetime.now(UTC)
+        chargers: dict[str, Any] = {}
+        for plan in self._plan.chargers:
+            charger = self._account.chargers[plan.serial]
+            charger.unplug(now)
+            chargers[plan.serial] = {
+                **self._meter(plan.serial),
+                "observations": charger.dump(),
+            }
         self._state_file.write_text(json.dumps({"port": port, "chargers": chargers}))
 
     def _meter(self, serial: str) -> Meter:

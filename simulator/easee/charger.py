@@ -1,8 +1,9 @@
 """One charger as the cloud knows it: what it is and what it reported last."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+import json
 from types import MappingProxyType
 
 from .observations import (
@@ -65,6 +66,39 @@ class EaseeCharger:
         if measurement.observation_id == Id.ENERGY_PER_HOUR:
             hour = measurement.time.replace(minute=0, second=0, microsecond=0)
             self.hourly_usage[hour - timedelta(hours=1)] = float(measurement.value)
+
+    def unplug(self, now: datetime) -> None:
+        """Let the car leave: a session that runs is over, and the meter says so."""
+        begun = json.loads(str(self.observations[Id.CHARGING_SESSION_START][1]))
+        last = json.loads(str(self.observations[Id.CHARGING_SESSION][1]))
+        if begun["Id"] == last["Id"]:
+            return
+        now = now.replace(microsecond=0)
+        start = datetime.fromisoformat(begun["Start"])
+        charged = float(self.observations[Id.SESSION_ENERGY][1])
+        meter = kilowatt_hours(begun["MeterValue"] + charged)
+        session = ChargingSession(
+            session_id=begun["Id"], start=start, meter_start=begun["MeterValue"]
+        )
+        values = _after_session(session, now, meter) | {
+            Id.SESSION_ENERGY: kilowatt_hours(charged),
+            Id.LIFETIME_ENERGY: meter,
+        }
+        self.observations |= {number: (now, value) for number, value in values.items()}
+
+    def dump(self) -> list[tuple[int, str, ObservationValue]]:
+        """What it reported last, to go on from in a later run."""
+        return [
+            (number, time.isoformat(), value)
+            for number, (time, value) in self.observations.items()
+        ]
+
+    def restore(self, dumped: Iterable[tuple[int, str, ObservationValue]]) -> None:
+        """Go on from what `dump` returned."""
+        self.observations = {
+            number: (datetime.fromisoformat(time), value)
+            for number, time, value in dumped
+        }
 
 
 def initial_observations(
