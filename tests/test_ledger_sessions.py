@@ -45,6 +45,18 @@ def tell(ledger: Ledger, change: SessionChange) -> bool:
     return ledger.announce_session(change)
 
 
+def test_an_earlier_session_of_the_same_id_is_known_as_outdated() -> None:
+    """As where a charger counts anew, or a snapshot tells of what was long ago."""
+    ledger = Ledger()
+    ledger.record_session(started(7, EARLIER))
+    assert ledger.is_outdated(stopped(7, EARLIER - timedelta(hours=20)))
+    assert ledger.is_outdated(started(7, EARLIER - timedelta(hours=20)))
+    # A start is corrected by minutes, and a session goes on after it began.
+    assert not ledger.is_outdated(started(7, EARLIER - timedelta(minutes=2)))
+    assert not ledger.is_outdated(stopped(7, EARLIER + timedelta(minutes=30)))
+    assert not ledger.is_outdated(stopped(8, EARLIER - timedelta(hours=20)))
+
+
 def test_a_session_starts_once_and_stops_once() -> None:
     ledger = Ledger()
     start, stop = started(7, EARLIER), stopped(7, EARLIER + timedelta(minutes=30))

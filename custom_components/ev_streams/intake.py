@@ -117,6 +117,8 @@ class Intake:
     ) -> list[Reading | SessionChange]:
         """Record the change; it is news as long as it was not announced."""
         change = with_plausible_times(change, now)
+        if self._ledger.is_outdated(change):
+            return []
         if not self._keeps_tokens:
             change = replace(change, token=None)
         is_told = self._ledger.is_announced(change)

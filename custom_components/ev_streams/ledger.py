@@ -17,6 +17,7 @@ SESSIONS_PER_DEVICE = 500
 ANNOUNCED_PER_DEVICE = 2000
 # Told later than this, a thing belongs to the past: see `replayed` and the history.
 LATE_AFTER = timedelta(minutes=5)
+SAME_SESSION_WITHIN = timedelta(minutes=5)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -88,6 +89,11 @@ class Ledger:
         session = sessions[change.session_id] = _merged(held, change, replayed)
         self._forget_oldest_session(change.device_id)
         return session
+
+    def is_outdated(self, change: SessionChange) -> bool:
+        """Whether a later session is known by the same id, which the change must not touch."""
+        held = self.session(change.device_id, change.session_id)
+        return held is not None and _ended_before(change, held)
 
     def announce_session(self, change: SessionChange) -> bool:
         """Return True exactly once for each session and phase."""
@@ -236,6 +242,16 @@ def _merged(session: Session, change: SessionChange, replayed: bool) -> Session:
         is_derived=change.is_derived,
         replayed=session.replayed or replayed,
     )
+
+
+def _ended_before(change: SessionChange, session: Session) -> bool:
+    """Whether a change is of an earlier session than the one known by the same id.
+
+    As where a charger counts anew. A start is corrected by minutes at most.
+    """
+    told = [each for each in (change.started_at, change.stopped_at) if each is not None]
+    start = session.started_at
+    return start is not None and bool(told) and max(told) < start - SAME_SESSION_WITHIN
 
 
 def _arrived_later(new: Reading, held: Reading) -> bool:

@@ -17,6 +17,7 @@ from .helpers import (
     session_start,
     state,
     wait_for_number,
+    wait_for_snapshots,
     wait_for_state,
     wait_until,
 )
@@ -51,6 +52,30 @@ async def test_session_is_told_once_and_shown(
     assert state(hass, SERIAL, "charging_session_stop").state == stop.isoformat()
     assert float(state(hass, SERIAL, "charging_session_energy").state) == 12.345
     assert float(state(hass, SERIAL, "charging_session_duration").state) == 90
+
+
+async def test_an_older_session_of_the_same_number_changes_nothing(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """The cloud may still know one from before the charger counted anew."""
+    entry = await add_account(hass, cloud, account)
+    events = record_events(hass)
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    stop = start + timedelta(minutes=90)
+    await account.publish(SERIAL, 223, session_json(start))
+    await account.publish(SERIAL, 129, session_json(start, stop, 12.345))
+    await wait_until(lambda: len(events) == 2, "both events")
+    older = start - timedelta(days=1)
+    told = session_json(older, older + timedelta(hours=1), 3.0)
+    await account.publish(SERIAL, 129, told)
+    await marker(hass, account)(38)
+    account.chargers[SERIAL].observations[129] = (older, told)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_for_snapshots(entry, account)
+    await marker(hass, account)(39)
+    assert state(hass, SERIAL, "charging_session_start").state == start.isoformat()
+    assert float(state(hass, SERIAL, "charging_session_energy").state) == 12.345
+    assert len(events) == 2
 
 
 @pytest.mark.parametrize(("age", "replayed"), [(1, False), (20, True)])
