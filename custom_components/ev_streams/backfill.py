@@ -176,7 +176,7 @@ def _chain(
         elif row is not None:
             total = max(total, (row.get("sum") or 0.0) + anchor.missing)
         rows.append(StatisticData(start=hour, sum=total))
-    shown = _shown_at(known, anchor, total)
+    shown = _shown_at(known, anchor, rows)
     if shown is not None:
         most = _shown_after(known, end)
         for written in rows:
@@ -197,18 +197,28 @@ def _shown_after(known: _Known, end: datetime) -> float | None:
     return known.shown
 
 
-def _shown_at(known: _Known, anchor: _Anchor, total: float) -> float | None:
+def _shown_at(
+    known: _Known, anchor: _Anchor, rows: Sequence[StatisticData]
+) -> float | None:
     """Return what the meter showed at the anchor, from whatever tells it.
 
-    A row without a state is one that nothing can go on from.
+    A row without a state is one that nothing can go on from. What a row shows within
+    the period is counted back by the new sums, for the old ones began elsewhere.
     """
     if known.before is not None and (state := known.before.get("state")) is not None:
         return state
+    totals = {row["start"]: row.get("sum") or 0.0 for row in rows}
+    for hour, inside in reversed(list(known.present.items())):
+        if hour in totals and (state := inside.get("state")) is not None:
+            counted: float = totals[hour]
+            return state - (counted - anchor.total)
     for row in (*known.present.values(), known.live):
         if row is not None and (state := row.get("state")) is not None:
-            counted = (row.get("sum") or 0.0) + anchor.missing
-            return state - max(0.0, counted - anchor.total)
-    return None if known.shown is None else known.shown - (total - anchor.total)
+            before = (row.get("sum") or 0.0) + anchor.missing
+            return state - max(0.0, before - anchor.total)
+    if known.shown is None:
+        return None
+    return known.shown - ((rows[-1].get("sum") or 0.0) - anchor.total)
 
 
 def _shortage(
