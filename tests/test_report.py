@@ -1,6 +1,7 @@
 """Sessions as rows and as lines of a spreadsheet."""
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import io
 from itertools import count
@@ -84,9 +85,28 @@ def test_csv_is_read_back_as_it_was_written() -> None:
     first, second = csv.DictReader(io.StringIO(as_csv(rows)))
     assert first["device"] == second["device"] == name
     assert first["session_id"] == "435"
-    assert float(first["duration"]) == 5400
-    assert first["energy"] == first["rfid_token"] == ""
+    assert first["duration"] == "5400"
+    assert first["replayed"] == "false"
+    assert first["energy"] == ""
     assert second["stop"] == second["duration"] == ""
+    assert "rfid_token" not in first
+
+
+def test_csv_has_tokens_only_where_there_are_some() -> None:
+    with_token = {**session_row(session("435"), "Garage"), "rfid_token": "A1B2"}
+    without = session_row(session("436"), "Garage")
+    first, second = csv.DictReader(io.StringIO(as_csv([with_token, without])))
+    assert first["rfid_token"] == "A1B2"
+    assert second["rfid_token"] == ""
+
+
+def test_csv_has_times_that_a_spreadsheet_reads() -> None:
+    start = datetime(2026, 11, 27, 10, 0, 0, 123456, tzinfo=UTC)
+    stop = start + timedelta(seconds=90, microseconds=700_000)
+    row = session_row(replace(session("435"), started_at=start, stopped_at=stop), "G")
+    (read,) = csv.DictReader(io.StringIO(as_csv([row])))
+    assert datetime.fromisoformat(read["start"]) == start.replace(microsecond=0)
+    assert read["duration"] == "91"
 
 
 def test_csv_of_nothing_has_its_heading() -> None:

@@ -27,8 +27,10 @@ COLUMNS: Final = (
     "meter_start",
     "meter_stop",
     "replayed",
-    "rfid_token",
 )
+TOKEN: Final = "rfid_token"
+DURATION: Final = "duration"
+TIMES: Final = ("start", "stop")
 # A spreadsheet takes a text that begins so for a formula.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -54,7 +56,7 @@ def session_row(session: Session, device: str) -> dict[str, Any]:
         "replayed": session.replayed,
     }
     if session.token is not None:
-        row["rfid_token"] = session.token
+        row[TOKEN] = session.token
     return row
 
 
@@ -69,14 +71,20 @@ def document_row(document: SessionDocument, device: str) -> dict[str, Any]:
 
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Return the rows as comma separated lines with a heading, for any spreadsheet."""
+    """Return the rows as comma separated lines with a heading, for any spreadsheet.
+
+    Tokens have a column only where there is one.
+    """
+    rows = list(rows)
+    has_tokens = any(TOKEN in row for row in rows)
+    columns = (*COLUMNS, TOKEN) if has_tokens else COLUMNS
     text = io.StringIO()
     writer = csv.DictWriter(
-        text, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n"
+        text, columns, restval="", extrasaction="ignore", lineterminator="\n"
     )
     writer.writeheader()
     writer.writerows(
-        {column: _cell(row.get(column)) for column in COLUMNS} for row in rows
+        {column: _cell(column, row.get(column)) for column in columns} for row in rows
     )
     return text.getvalue()
 
@@ -108,12 +116,24 @@ def _nearest(stops: Sequence[Stop], moment: datetime) -> str | None:
     return session_id if distance <= DOCUMENT_WITHIN else None
 
 
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
-    return value
+def _cell(column: str, value: object) -> object:
+    """Return a value as it is read in a spreadsheet: whole seconds, plain numbers."""
+    match value:
+        case None:
+            cell: object = ""
+        case bool():
+            cell = "true" if value else "false"
+        case float() if column == DURATION:
+            cell = round(value)
+        case float() if value.is_integer():
+            cell = int(value)
+        case str() if column in TIMES:
+            cell = datetime.fromisoformat(value).isoformat(timespec="seconds")
+        case str() if value.startswith(FORMULA):
+            cell = f"'{value}"
+        case _:
+            cell = value
+    return cell
 
 
 def _local(moment: datetime | None) -> str | None:

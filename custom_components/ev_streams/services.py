@@ -257,6 +257,10 @@ def _past_period(call: ServiceCall) -> tuple[datetime, datetime]:
     """Return the part of the time asked for that is over."""
     period, now = _period(call), dt_util.utcnow()
     start, end = period.start or now, min(period.end or now, now)
+    if start >= now:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="in_the_future"
+        )
     if start >= end:
         raise _empty_period()
     if start < now - FURTHEST_BACK:

@@ -143,7 +143,7 @@ async def test_import_needs_a_past_and_a_recorder(
 ) -> None:
     """Tomorrow has no history; without the recorder there is nowhere to write it."""
     entry = await add_account(hass, cloud, account)
-    for start, reason in ((hours_ago(-24), "empty_period"), (NOW, "no_recorder")):
+    for start, reason in ((hours_ago(-24), "in_the_future"), (NOW, "no_recorder")):
         with pytest.raises(ServiceValidationError) as refused:
             await hass.services.async_call(
                 DOMAIN,
