@@ -180,7 +180,7 @@ class EvStreamsCoordinator:
         self.intake.restore(contents)
         self.traffic.restore(contents.recent)
         try:
-            for device_id in self.ledger.devices():
+            for device_id in {*self.ledger.devices(), *contents.recent}:
                 if self.inventory.is_deselected(device_id):
                     await self.committer.forget_device(device_id)
                     self.intake.forget(device_id)

@@ -49,8 +49,15 @@ def summed(description: EvStreamsSensorDescription) -> bool:
 
 
 def history_keys(provider: Provider) -> set[str]:
-    """Return the readings whose past hours have rows; the energy is made of others."""
-    keys = {each.key for each in provider.sensors if each.state_class is not None}
+    """Return the readings whose past hours have rows; the energy is made of others.
+
+    What changes with every message is measured here, and never late.
+    """
+    keys = {
+        each.key
+        for each in provider.sensors
+        if each.state_class is not None and each.period is None
+    }
     return keys - {KEY_ENERGY}
 
 

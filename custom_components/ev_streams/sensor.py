@@ -233,10 +233,12 @@ class ReadingSensor(ReadingEntity, ValueSensor):
 
     @override
     def _show(self, value: EntityValue) -> None:
-        if self.options and value is not None and value not in self.options:
-            self._attr_options = [*self.options, str(value)]
         # A text that the vendor leaves empty says that there is nothing to know.
-        super()._show(None if value == "" else value)
+        shown = None if value == "" else value
+        options = self.options
+        if options is not None and shown is not None and shown not in options:
+            self._attr_options = [*options, str(shown)]
+        super()._show(shown)
 
 
 class SessionSensor(ValueSensor):

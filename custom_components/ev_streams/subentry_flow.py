@@ -311,9 +311,11 @@ class MappedDeviceFlow(ConfigSubentryFlow):
 
     def _save(self, mappings: Sequence[FieldMapping]) -> SubentryFlowResult:
         """Make the device, or change it; the entry is loaded anew with it."""
-        title = self._name or self._device_id[-6:]
+        title = self._name or self._provider.name
         data = {CONF_MAPPINGS: stored(mappings)}
         if self.source == SOURCE_USER:
+            if (coordinator := self._coordinator) is not None:
+                coordinator.traffic.adopt(self._device_id)
             return self.async_create_entry(
                 title=title, data=data, unique_id=self._device_id
             )

@@ -90,6 +90,14 @@ class Traffic:
         if len(self._strangers) > STRANGERS:
             del self._strangers[next(iter(self._strangers))]
 
+    def adopt(self, device_id: str) -> None:
+        """Keep what a stranger said for good: the user adds the device."""
+        messages = self._strangers.pop(device_id, None)
+        if messages is not None:
+            self._recent[device_id] = messages
+            self._committer.batch.recent[device_id] = tuple(messages)
+            self._committer.changed()
+
     def tell(self, device_id: str, content: Content) -> None:
         """Tell the listeners; one that fails costs neither the others nor the caller."""
         for listener in tuple(self._listeners.get(device_id, ())):
@@ -190,4 +198,7 @@ class Traffic:
         now: datetime,
     ) -> None:
         messages = kept.setdefault(device_id, deque(maxlen=KEPT))
+        if content.is_retained and any(each.content == content for each in messages):
+            # It comes with every connection, and would push out what else was said.
+            return
         messages.append(RecentMessage(received_at=now, content=content))

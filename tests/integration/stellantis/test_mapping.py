@@ -201,6 +201,17 @@ async def test_a_mapped_yes_or_no_becomes_a_binary_sensor(
     await wait_for_state(hass, VIN, "asleep", "unknown")
 
 
+async def test_a_field_of_words_shows_whatever_comes(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """Home Assistant refuses words that it was not told of before."""
+    await add_sensor(hass, entry, "mode", name="Mode", device_class="enum")
+    for mode, shown in (("eco", "eco"), ("sport", "sport"), (None, "unknown")):
+        await partner.say({"mode": mode})
+        await wait_for_state(hass, VIN, "mode", shown)
+    assert state(hass, VIN, "mode").attributes["options"] == ["eco", "sport"]
+
+
 async def test_a_template_may_do_what_nothing_else_can(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:

@@ -132,6 +132,19 @@ async def test_vehicles_that_sent_something_are_offered(
     assert selector.config["options"] == [OTHER_VIN, VIN]
 
 
+async def test_what_a_new_vehicle_said_is_there_to_be_mapped(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """It may be silent for days after that."""
+    entry = await add_partner(hass, partner)
+    await partner.say({"level": 5})
+    traffic = entry.runtime_data.traffic
+    await wait_until(lambda: traffic.strangers() == [VIN], "a stranger")
+    await add_vehicle(hass, entry)
+    (message,) = entry.runtime_data.traffic.recent(VIN)
+    assert message.content.body == {"level": 5}
+
+
 @pytest.mark.parametrize("typed", ["", "short", "VR3UHZKXZPT12345!"])
 async def test_what_is_no_vin_is_refused(
     hass: HomeAssistant, partner: Partner, typed: str

@@ -108,5 +108,10 @@ class StellantisAccount:
         if message.popup is not None:
             # Two at once must not both find the screen free.
             self._popups.shown(device_id)
-        await self._stream.publish(self._topics.publishing(device_id), body)
+        try:
+            await self._stream.publish(self._topics.publishing(device_id), body)
+        except ConnectionFailedError:
+            if message.popup is not None:
+                self._popups.not_shown(device_id)
+            raise
         return len(body)

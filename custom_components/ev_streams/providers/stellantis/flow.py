@@ -167,7 +167,7 @@ class StellantisForm(ProviderForm):
         secrets = await hass.async_add_executor_job(_secrets, given, passphrase)
         tls = await hass.async_add_executor_job(_tls, data[CONF_TLS], secrets)
         # Another client of the same id would throw the running stream out.
-        endpoint = _endpoint(data, f"ev_streams_try_{uuid.uuid4().hex[:12]}")
+        endpoint = _endpoint(data, f"ev_{uuid.uuid4().hex[:20]}")
         await probe(replace(endpoint, ssl_context=tls.context))
         if CONF_CERTIFICATE in secrets:
             certificate = ClientCertificate(pem=secrets[CONF_CERTIFICATE])
@@ -195,8 +195,10 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
             for vehicle in entry.subentries.values()
         ]
 
+    # No more than 23 characters: that is what every broker has to take.
+    client_id = f"ev_{sha256(entry.entry_id.encode()).hexdigest()[:20]}"
     return StellantisAccount(
-        _endpoint(entry.data, f"ev_streams_{entry.entry_id}"),
+        _endpoint(entry.data, client_id),
         _topics(entry.data),
         entry.data.get(CONF_ID_APP, ""),
         load_tls=load_tls,

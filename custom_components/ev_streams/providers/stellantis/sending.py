@@ -52,6 +52,10 @@ class PopupPacer:
         """Note a popup that was sent."""
         self._shown_at[vin] = self._clock()
 
+    def not_shown(self, vin: str) -> None:
+        """Forget a popup that could not be sent after all."""
+        self._shown_at.pop(vin, None)
+
 
 class Echoes:
     """Knows the messages of ours that a broker sends back.
