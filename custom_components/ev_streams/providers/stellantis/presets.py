@@ -4,7 +4,8 @@ A partner's application sends what it likes. These are shapes that exist elsewhe
 Stellantis, so that an application that hands them on needs no mapping by hand.
 """
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from ...mapping import FieldMapping, MappedPlatform, Preset
 
@@ -17,8 +18,71 @@ CHARGING: Final = (
 V4_MEASURED: Final = f"{ELECTRIC}.createdAt|{ELECTRIC}.updatedAt"
 
 
-def _v4(path: str) -> str:
-    return CHARGING.format(path)
+# What a car measures is the same, wherever it stands.
+BATTERY_LEVEL: Final = FieldMapping(
+    key="battery_level",
+    name="Battery level",
+    path="$",
+    device_class="battery",
+    unit="%",
+    state_class="measurement",
+    minimum=0,
+    maximum=100,
+)
+RANGE: Final = FieldMapping(
+    key="range",
+    name="Range",
+    path="$",
+    device_class="distance",
+    unit="km",
+    state_class="measurement",
+    minimum=0,
+    maximum=2000,
+)
+CHARGING_RATE: Final = FieldMapping(
+    key="charging_rate",
+    name="Charging rate",
+    path="$",
+    # Kilometres of range that one hour of charging adds, says the vendor.
+    device_class="speed",
+    unit="km/h",
+    state_class="measurement",
+    minimum=0,
+    maximum=500,
+)
+REMAINING_TIME: Final = FieldMapping(
+    key="remaining_time",
+    name="Remaining charging time",
+    path="$",
+    device_class="duration",
+    unit="min",
+    minimum=0,
+)
+IS_CHARGING: Final = FieldMapping(
+    key="charging",
+    name="Charging",
+    path="$",
+    platform=BINARY,
+    device_class="battery_charging",
+    makes_sessions=True,
+)
+ODOMETER: Final = FieldMapping(
+    key="odometer",
+    name="Odometer",
+    path="$",
+    device_class="distance",
+    unit="km",
+    state_class="total_increasing",
+    # Peers saw it fall back and be zero, neither of which can be. One that is much too
+    # high would keep every true one out.
+    never_decreasing=True,
+    sentinels=("0",),
+    maximum=2_000_000,
+)
+
+
+def _v4(field: FieldMapping, path: str, **others: Any) -> FieldMapping:
+    return replace(field, path=path, timestamp_path=V4_MEASURED, **others)
 
 
 # The status of the vendor's web API (connected car v4): documented there.
@@ -26,42 +90,19 @@ V4_STATUS: Final = Preset(
     key="v4_status",
     needs=f"{ELECTRIC}.level",
     mappings=(
-        FieldMapping(
-            key="battery_level",
-            name="Battery level",
-            path=f"{ELECTRIC}.level",
-            device_class="battery",
-            unit="%",
-            state_class="measurement",
-            minimum=0,
-            maximum=100,
-            timestamp_path=V4_MEASURED,
-        ),
-        FieldMapping(
-            key="range",
-            name="Range",
-            path=f"{ELECTRIC}.autonomy",
-            device_class="distance",
-            unit="km",
-            state_class="measurement",
-            minimum=0,
-            maximum=2000,
-            timestamp_path=V4_MEASURED,
-        ),
+        _v4(BATTERY_LEVEL, f"{ELECTRIC}.level"),
+        _v4(RANGE, f"{ELECTRIC}.autonomy"),
         FieldMapping(
             key="plugged",
             name="Plugged in",
-            path=_v4("plugged"),
+            path=CHARGING.format("plugged"),
             platform=BINARY,
             device_class="plug",
             timestamp_path=V4_MEASURED,
         ),
-        FieldMapping(
-            key="charging",
-            name="Charging",
-            path=_v4("status"),
-            platform=BINARY,
-            device_class="battery_charging",
+        _v4(
+            IS_CHARGING,
+            CHARGING.format("status"),
             # Whatever else it may say one day is told as no boolean.
             value_map={
                 "InProgress": "on",
@@ -70,13 +111,11 @@ V4_STATUS: Final = Preset(
                 "Stopped": "off",
                 "Finished": "off",
             },
-            timestamp_path=V4_MEASURED,
-            makes_sessions=True,
         ),
         FieldMapping(
             key="charging_status",
             name="Charging status",
-            path=_v4("status"),
+            path=CHARGING.format("status"),
             device_class="enum",
             value_map={
                 "Disconnected": "Disconnected",
@@ -87,40 +126,25 @@ V4_STATUS: Final = Preset(
             },
             timestamp_path=V4_MEASURED,
         ),
-        FieldMapping(
-            key="charging_rate",
-            name="Charging rate",
-            path=_v4("chargingRate"),
-            # Kilometres of range that one hour of charging adds, says the vendor.
-            device_class="speed",
-            unit="km/h",
-            state_class="measurement",
-            minimum=0,
-            maximum=500,
-            timestamp_path=V4_MEASURED,
-        ),
-        FieldMapping(
-            key="remaining_time",
-            name="Remaining charging time",
-            path=_v4("remainingTime"),
-            device_class="duration",
-            unit="min",
-            timestamp_path=V4_MEASURED,
-        ),
-        FieldMapping(
-            key="odometer",
-            name="Odometer",
+        _v4(CHARGING_RATE, CHARGING.format("chargingRate")),
+        _v4(REMAINING_TIME, CHARGING.format("remainingTime")),
+        replace(
+            ODOMETER,
             path="odometer.mileage",
-            device_class="distance",
-            unit="km",
-            state_class="total_increasing",
-            # Peers saw it fall back and be zero, neither of which can be.
-            never_decreasing=True,
-            sentinels=("0",),
             timestamp_path="odometer.createdAt|odometer.updatedAt",
         ),
     ),
 )
+
+
+def _snapshot(field: FieldMapping, name: str, *sentinels: str) -> FieldMapping:
+    return replace(
+        field,
+        path=f"charging_state.{name}",
+        sentinels=sentinels,
+        timestamp_path="date",
+    )
+
 
 # What the vendor's own app is sent for private customers: not documented, read off
 # public logs of peers. Which value of its cable detection means plugged is disputed
@@ -129,60 +153,11 @@ REMOTE_SERVICES: Final = Preset(
     key="remote_services",
     needs="charging_state.soc_batt",
     mappings=(
-        FieldMapping(
-            key="battery_level",
-            name="Battery level",
-            path="charging_state.soc_batt",
-            device_class="battery",
-            unit="%",
-            state_class="measurement",
-            minimum=0,
-            maximum=100,
-            timestamp_path="date",
-        ),
-        FieldMapping(
-            key="range",
-            name="Range",
-            path="charging_state.autonomy_zev",
-            device_class="distance",
-            unit="km",
-            state_class="measurement",
-            minimum=0,
-            maximum=2000,
-            timestamp_path="date",
-        ),
-        FieldMapping(
-            key="charging",
-            name="Charging",
-            path="charging_state.rate",
-            platform=BINARY,
-            device_class="battery_charging",
-            sentinels=("510",),
-            timestamp_path="date",
-            makes_sessions=True,
-        ),
-        FieldMapping(
-            key="charging_rate",
-            name="Charging rate",
-            path="charging_state.rate",
-            device_class="speed",
-            unit="km/h",
-            state_class="measurement",
-            sentinels=("510",),
-            minimum=0,
-            maximum=500,
-            timestamp_path="date",
-        ),
-        FieldMapping(
-            key="remaining_time",
-            name="Remaining charging time",
-            path="charging_state.remaining_time",
-            device_class="duration",
-            unit="min",
-            sentinels=("2047", "635"),
-            minimum=0,
-            timestamp_path="date",
-        ),
+        _snapshot(BATTERY_LEVEL, "soc_batt"),
+        _snapshot(RANGE, "autonomy_zev"),
+        _snapshot(IS_CHARGING, "rate", "510"),
+        _snapshot(CHARGING_RATE, "rate", "510"),
+        _snapshot(REMAINING_TIME, "remaining_time", "2047", "635"),
         FieldMapping(
             key="charge_complete",
             name="Charge complete",
@@ -195,7 +170,11 @@ REMOTE_SERVICES: Final = Preset(
 )
 
 
-def _in_car(*names: str) -> str:
+def _in_car(field: FieldMapping, *names: str) -> FieldMapping:
+    return replace(field, path=_in_car_path(*names))
+
+
+def _in_car_path(*names: str) -> str:
     """Return a path for what the in-car interfaces call by these names."""
     return "|".join(f"{prefix}{name}" for name in names for prefix in ("engine.", ""))
 
@@ -204,38 +183,11 @@ def _in_car(*names: str) -> str:
 # sends them on under these names is a guess.
 WEBPORTAL_BATTERY: Final = Preset(
     key="webportal_battery",
-    needs=_in_car("batteryLevel"),
+    needs=_in_car_path("batteryLevel"),
     mappings=(
-        FieldMapping(
-            key="battery_level",
-            name="Battery level",
-            path=_in_car("batteryLevel"),
-            device_class="battery",
-            unit="%",
-            state_class="measurement",
-            minimum=0,
-            maximum=100,
-        ),
-        FieldMapping(
-            key="range",
-            name="Range",
-            path=_in_car("batteryAutonomy"),
-            device_class="distance",
-            unit="km",
-            state_class="measurement",
-            minimum=0,
-            maximum=2000,
-        ),
-        FieldMapping(
-            key="odometer",
-            name="Odometer",
-            path=_in_car("totalMileage", "mileage"),
-            device_class="distance",
-            unit="km",
-            state_class="total_increasing",
-            never_decreasing=True,
-            sentinels=("0",),
-        ),
+        _in_car(BATTERY_LEVEL, "batteryLevel"),
+        _in_car(RANGE, "batteryAutonomy"),
+        _in_car(ODOMETER, "totalMileage", "mileage"),
     ),
 )
 
