@@ -12,6 +12,7 @@ from hashlib import pbkdf2_hmac
 import json
 import os
 from pathlib import Path
+import re
 import secrets
 import signal
 import socket
@@ -41,6 +42,11 @@ _ITERATIONS = 101
 
 # Its standard input ends with its parent, by whatever death; the broker goes with it.
 _GUARD = '"$0" -c "$1" & echo $!; cat >/dev/null; kill -KILL $! 2>/dev/null'
+
+_CAME = re.compile(
+    r"New client connected from \S+ as (?P<client>\S+) \(.*u'(?P<username>.*)'\)"
+)
+_WENT = re.compile(r"Client (?P<client>\S+) (?:disconnected|closed|has exceeded|been)")
 
 
 class Mosquitto:
@@ -84,6 +90,11 @@ class Mosquitto:
     def ca_file(self) -> Path:
         """PEM of the authority that signed the broker's certificate."""
         return self.directory / "ca.pem"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the broker while it runs."""
+        return self._pid
 
     def __enter__(self) -> Self:
         self.start()
@@ -135,6 +146,16 @@ class Mosquitto:
         if guard is not None:
             # Its input ends, and it ends the broker.
             guard.communicate()
+
+    def clients(self, username: str) -> set[str]:
+        """The ids of the clients that are connected with an account, as the log tells."""
+        found: set[str] = set()
+        for line in self._log.read_text(errors="replace").splitlines():
+            if (came := _CAME.search(line)) and came["username"] == username:
+                found.add(came["client"])
+            elif went := _WENT.search(line):
+                found.discard(went["client"])
+        return found
 
     def restart(self) -> None:
         """Stop and start the broker; clients lose their connections."""

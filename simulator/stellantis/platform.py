@@ -105,8 +105,7 @@ class StellantisPlatform:
 
     async def is_connected(self, uid: str) -> bool:
         """Whether anybody is logged in with the account."""
-        response = await self._order({"command": "getClient", "username": uid})
-        return bool(response["data"]["client"].get("connections"))
+        return bool(await asyncio.to_thread(self.broker.clients, uid))
 
     async def deny_reading(self, uid: str, *, root: str = ROOT) -> None:
         """Take from an account the right to subscribe, and cut its connections."""
@@ -183,7 +182,7 @@ class StellantisPlatform:
         """Let an application in a car say what `answer` returns for a content, if not None."""
         self._apps[f"{uid}/{vin}"] = answer
 
-    async def _order(self, command: dict[str, Any]) -> dict[str, Any]:
+    async def _order(self, command: dict[str, Any]) -> None:
         number = uuid.uuid4().hex
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         orders = {"commands": [{**command, "correlationData": number}]}
@@ -192,7 +191,6 @@ class StellantisPlatform:
             response: dict[str, Any] = await answer
         if "error" in response:
             raise BrokerError(f"{command['command']}: {response['error']}")
-        return response
 
     def _message(self, topic: str, body: bytes) -> None:
         if topic.startswith(_CONTROL):
