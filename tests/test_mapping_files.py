@@ -68,6 +68,7 @@ def test_exported_mappings_can_be_imported() -> None:
         ({"maximum": 10**400}, "maximum", "wrong_type"),
         ({"platform": "switch"}, "platform", "wrong_type"),
         ({"platform": None}, "platform", "wrong_type"),
+        ({"platform": []}, "platform", "wrong_type"),
         ({"device_class": "date"}, "device_class", "not_supported"),
         ({"makes_sessions": True}, "makes_sessions", "needs_binary_sensor"),
         ({"makes_sessions": 1}, "makes_sessions", "wrong_type"),

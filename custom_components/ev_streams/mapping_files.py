@@ -101,9 +101,9 @@ def _names(name: str, value: object) -> dict[str, str]:
 
 
 def _platform(name: str, value: object) -> MappedPlatform:
-    if value not in set(MappedPlatform):
+    if not isinstance(value, str) or value not in set(MappedPlatform):
         raise MappingError("wrong_type", name)
-    return MappedPlatform(str(value))
+    return MappedPlatform(value)
 
 
 def _template(name: str, value: object) -> str:

@@ -22,6 +22,7 @@ DASHBOARD_HEIGHT = 1160
 DEVICE_HEIGHT = 1200
 ENERGY: ViewportSize = {"width": 640, "height": 960}
 DIALOG: ViewportSize = {"width": 1000, "height": 760}
+WIDE_DIALOG: ViewportSize = {"width": 1000, "height": 1000}
 CHARTS_SECONDS = 4.0
 CHARGING_SECONDS = 30.0
 DIALOG_SECONDS = 1.5
@@ -47,10 +48,14 @@ async def take(
             await page.set_viewport_size(ENERGY)
             await _page(page, "/energy", directory / "energy.png")
             await page.set_viewport_size({"width": WIDTH, "height": DEVICE_HEIGHT})
-            for name, device in (("charger", chargers[0]), ("stream", stream)):
+            pictured = {"charger": chargers[0], "stream": stream}
+            if (vehicle := dashboard.vehicle_of(found)) is not None:
+                pictured["vehicle"] = vehicle
+            for name, device in pictured.items():
                 path = f"{devices}/{device.device_id}"
                 await _page(page, path, directory / f"{name}.png")
             await _config_flow(page, directory)
+            await _mapping(page, directory)
     except Error as error:
         raise InstanceError(f"the browser failed: {error}") from error
     return 0
@@ -124,3 +129,24 @@ async def _config_flow(page: Page, directory: Path) -> None:
     await asyncio.sleep(DIALOG_SECONDS)
     await page.screenshot(path=directory / "flow_easee.png")
     say(f"Took {directory / 'flow_easee.png'}")
+
+
+async def _mapping(page: Page, directory: Path) -> None:
+    """Map a value of the car, up to the preview."""
+    await page.set_viewport_size(WIDE_DIALOG)
+    await page.goto(f"/config/integrations/integration/{dashboard.DOMAIN}")
+    # The first button folds the vehicle's row, the second is its gear.
+    await page.locator("ha-config-sub-entry-row ha-icon-button").nth(1).click()
+    dialog = page.locator("dialog-data-entry-flow")
+    await dialog.get_by_text("Add a sensor").click()
+    await dialog.locator("ha-generic-picker").first.click()
+    await asyncio.sleep(DIALOG_SECONDS)
+    await page.screenshot(path=directory / "mapping_paths.png")
+    await page.get_by_text("energies[type=Electric].level = ").first.click()
+    await page.get_by_role("button", name="Submit").click()
+    await dialog.get_by_text("Transformation", exact=True).wait_for()
+    await page.get_by_role("button", name="Submit").click()
+    await dialog.locator("step-flow-menu").wait_for()
+    await asyncio.sleep(DIALOG_SECONDS)
+    await page.screenshot(path=directory / "mapping_preview.png")
+    say(f"Took {directory / 'mapping_preview.png'}")

@@ -29,7 +29,9 @@ async def partner(
     """Make a partner with a certificate, whose browser is open."""
     # Home Assistants of one machine share a folder, and each deletes that of the other.
     monkeypatch.setattr(file_upload, "TEMP_DIR_NAME", str(tmp_path / "uploads"))
-    assert await async_setup_component(hass, DOMAIN, {})
+    # Whatever answers requests has to be there before the first one.
+    for component in (DOMAIN, "diagnostics"):
+        assert await async_setup_component(hass, component, {})
     client: Any = await hass_client()
     uid = f"UID{next(UIDS):05}"
     return Partner(

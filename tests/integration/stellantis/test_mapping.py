@@ -648,3 +648,43 @@ async def test_a_device_belongs_to_the_subentry_that_brought_it(
         "first",
     }
     assert {each.config_subentry_id for each in of_vehicle} == {subentry.subentry_id}
+
+
+async def test_a_template_that_fails_costs_its_own_value_only(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    partner: Partner,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await add_sensor(
+        hass, entry, "a", name="Broken", template="{{ 1 / value }}", unit="km"
+    )
+    await add_sensor(hass, entry, "a", name="Sound", unit="km")
+    await partner.say({"a": 0})
+    await wait_for_number(hass, VIN, "sound", 0)
+    assert state(hass, VIN, "broken").state == "unknown"
+    await partner.say({"a": 4})
+    await wait_for_number(hass, VIN, "broken", 0.25)
+    assert entry.runtime_data.traffic.refused == {("broken", "template_failed"): 1}
+
+
+async def test_a_mapping_that_cannot_be_read_costs_itself_only(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    partner: Partner,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As one that a newer version wrote."""
+    await add_sensor(hass, entry, "a", name="Sound", unit="km")
+    (subentry,) = entry.subentries.values()
+    stored = {
+        **subentry.data["mappings"],
+        "broken": {"name": "Broken", "path": "b", "colour": "red"},
+    }
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={"mappings": stored}
+    )
+    await reloaded(hass, entry)
+    await partner.say({"a": 1, "b": 2})
+    await wait_for_number(hass, VIN, "sound", 1)
+    assert "The mapped field broken cannot be used: colour: not_known" in caplog.text

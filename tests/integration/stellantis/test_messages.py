@@ -132,6 +132,22 @@ async def test_vehicles_that_sent_something_are_offered(
     assert selector.config["options"] == [OTHER_VIN, VIN]
 
 
+async def test_a_strangers_fleet_is_no_flood_of_repairs(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    for number in range(25):
+        await partner.say("hello", vin=f"VR3UHZKXZPT{number:06}")
+    await wait_until(lambda: entry.runtime_data.vitals.not_followed == 25, "all")
+    raised = [
+        each
+        for each in ir.async_get(hass).issues.values()
+        if each.domain == DOMAIN and each.active
+    ]
+    assert len(raised) == 20
+    assert len(entry.runtime_data.traffic.strangers()) == 20
+
+
 async def test_what_a_new_vehicle_said_is_there_to_be_mapped(
     hass: HomeAssistant, partner: Partner
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.providers.stellantis import sending
 
 from ..helpers import wait_for_state, wait_live
 from .helpers import OTHER_VIN, VIN, Partner, add_partner, add_vehicle
@@ -264,3 +265,64 @@ async def test_an_id_needs_an_object_to_be_put_into(
     with pytest.raises(ServiceValidationError) as caught:
         await send(hass, entry, content="text", acknowledgement_path="id")
     assert caught.value.translation_key == "no_place_for_id"
+
+
+async def test_a_popup_is_repeated_when_it_may_be(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    partner: Partner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The spacing of popups holds for repeated ones as well."""
+    monkeypatch.setattr(sending, "POPUP_SPACING", 1.5)
+    partner.platform.install_app(
+        partner.account.uid,
+        VIN,
+        lambda content: content if partner.platform.received(VIN) == 2 else None,
+    )
+    response = await send(
+        hass,
+        entry,
+        content={},
+        popup_text="Hello",
+        acknowledgement_path="id",
+        acknowledgement_timeout=1,
+        retries=1,
+    )
+    assert response["acknowledged"] is True
+    assert response["attempts"] == 2
+
+
+async def test_a_line_that_breaks_in_between_is_an_attempt_without_answer(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    sent = asyncio.create_task(
+        send(
+            hass,
+            entry,
+            content={},
+            acknowledgement_path="id",
+            acknowledgement_timeout=1,
+            retries=1,
+        )
+    )
+    await partner.platform.next_message(VIN)
+    await partner.platform.deny_reading(partner.account.uid)
+    response = await sent
+    assert response["sent"] is True
+    assert response["acknowledged"] is False
+    assert partner.platform.received(VIN) == 0
+
+
+async def test_an_id_is_put_where_there_was_no_place(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    partner.platform.install_app(
+        partner.account.uid, VIN, lambda content: content or None
+    )
+    response = await send(
+        hass, entry, popup_text="Hello", acknowledgement_path="meta.id"
+    )
+    _, body = await partner.platform.next_message(VIN)
+    assert body["content"] == {"meta": {"id": response["message_id"]}}
+    assert response["acknowledged"] is True
