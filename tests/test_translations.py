@@ -221,6 +221,12 @@ def test_every_field_of_a_provider_is_explained(provider: Provider) -> None:
     )
 
 
+def test_only_a_provider_reports_what_its_form_found() -> None:
+    reports = ENGLISH["config"]["create_entry"]
+    assert set(reports) <= set(PROVIDERS)
+    assert placeholders(reports["stellantis"]) == {"topics", "certificate"}
+
+
 @pytest.mark.parametrize(
     ("flow", "step", "expected"),
     [

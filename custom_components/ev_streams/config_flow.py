@@ -124,8 +124,13 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _create(self, options: Mapping[str, Any]) -> ConfigFlowResult:
         """Make the entry, after what is kept apart from it."""
         await self._secret_store().save(self._trial.secrets)
+        report = self._trial.report
         return self.async_create_entry(
-            title=self._trial.title, data=self._data, options=options
+            title=self._trial.title,
+            data=self._data,
+            options=options,
+            description=None if report is None else self._data[CONF_PROVIDER],
+            description_placeholders=report,
         )
 
     async def _update(self, entry: ConfigEntry, trial: Trial) -> ConfigFlowResult:

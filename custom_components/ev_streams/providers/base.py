@@ -85,7 +85,8 @@ class Trial:
 
     `account_id` is unique among the provider's accounts. The title names the
     account's device, so that nothing personal belongs into it. `secrets` are texts
-    that have to be kept apart from the entry, such as a private key.
+    that have to be kept apart from the entry, such as a private key. `report` fills in
+    the provider's text of what was found, if there is one to be shown.
     """
 
     account_id: str
@@ -93,6 +94,7 @@ class Trial:
     data: Mapping[str, Any]
     devices: tuple[DeviceRecord, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
+    report: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

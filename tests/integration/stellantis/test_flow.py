@@ -57,6 +57,17 @@ async def test_a_pair_of_files_is_enough(hass: HomeAssistant, partner: Partner) 
     assert partner.account.uid not in str(entry.unique_id)
 
 
+async def test_what_was_granted_is_told(hass: HomeAssistant, partner: Partner) -> None:
+    result = await fill(hass, await open_form(hass), await partner.form())
+    uid = partner.account.uid
+    expires = partner.identity.certificate.not_valid_after_utc
+    assert result["description"] == "stellantis"
+    assert result["description_placeholders"] == {
+        "topics": f"psa/OVIPPartners-Dev/to/uid/{uid}/opa/#",
+        "certificate": f"{uid} (Simulated partner CA), → {expires:%Y-%m-%d}",
+    }
+
+
 async def upload_as(partner: Partner, form: str) -> dict[str, Any]:
     """Upload the certificate in another container."""
     identity, upload = partner.identity, partner.upload

@@ -169,14 +169,20 @@ class StellantisForm(ProviderForm):
         # Another client of the same id would throw the running stream out.
         endpoint = _endpoint(data, f"ev_{uuid.uuid4().hex[:20]}")
         await probe(replace(endpoint, ssl_context=tls.context))
+        report = {"topics": ", ".join(endpoint.filters), "certificate": "—"}
         if CONF_CERTIFICATE in secrets:
             certificate = ClientCertificate(pem=secrets[CONF_CERTIFICATE])
             data[CONF_FINGERPRINT] = certificate.fingerprint
+            report["certificate"] = (
+                f"{certificate.subject} ({certificate.issuer}), "
+                f"→ {certificate.expires_at:%Y-%m-%d}"
+            )
         return Trial(
             account_id=account_id(data),
             title="Stellantis",
             data=data,
             secrets=secrets,
+            report=report,
         )
 
 
