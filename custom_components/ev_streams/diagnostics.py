@@ -11,6 +11,8 @@ from homeassistant.helpers.redact import REDACTED
 from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 
+# What says where and how, not who.
+PUBLIC = frozenset({CONF_PROVIDER, "api_url", "host", "port", "tls", "direction"})
 MEMBERS_SHOWN = 50
 ELEMENTS_SHOWN = 3
 # A VIN has digits in it, and an address more than letters.
@@ -25,7 +27,10 @@ async def async_get_config_entry_diagnostics(
     connection = coordinator.connection
     return {
         "provider": entry.data[CONF_PROVIDER],
-        "data": dict.fromkeys(entry.data, REDACTED),
+        "data": {
+            name: value if name in PUBLIC else REDACTED
+            for name, value in entry.data.items()
+        },
         "options": {
             name: len(value) if name == CONF_DEVICES else value
             for name, value in entry.options.items()

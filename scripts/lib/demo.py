@@ -141,7 +141,9 @@ class Demo:
         await connect(self.home_assistant, self.partner)
         if waiting:
             await dashboard.wait_live(self.home_assistant)
-            say("All of them are read; the hours in which energy flowed are known")
+            say(
+                "All of them are read; the hours in which energy flowed follow in seconds"
+            )
         return entry_id
 
     def play(self) -> None:

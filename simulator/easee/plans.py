@@ -87,7 +87,11 @@ DEMO = FleetPlan(
             name="Garage",
             heartbeat=60,
             visits=(
-                Visit(car=Car(energy=0.62), arrives_after=4, leaves_after=25),
+                Visit(
+                    car=Car(energy=0.62, token="04A1B2C3D4E5F6"),
+                    arrives_after=4,
+                    leaves_after=25,
+                ),
                 Visit(car=Car(energy=0.45), arrives_after=45, leaves_after=40),
                 Visit(
                     car=Car(energy=0.8, token="04A1B2C3D4E5F6"),

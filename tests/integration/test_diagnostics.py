@@ -62,6 +62,12 @@ async def test_diagnostics_give_nobody_away(
         ):
             assert secret not in told
 
+    assert whole["data"] == {
+        "provider": "easee",
+        "username": "**REDACTED**",
+        "password": "**REDACTED**",
+        "api_url": cloud.url,
+    }
     assert whole["connection"]["status"] == "live"
     messages = whole["messages"]
     assert messages["received"] == 6
