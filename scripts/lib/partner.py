@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 import contextlib
 from datetime import datetime
+import json
 from pathlib import Path
 import stat
 import time
@@ -42,7 +43,11 @@ class Partner:
         self._stack = contextlib.AsyncExitStack()
         self._task: asyncio.Task[None] | None = None
         self._platform: StellantisPlatform
+        self._state_file = directory / "car.json"
         self.car = Car(uid=UID, vin=VIN)
+        if self._state_file.exists():
+            state = json.loads(self._state_file.read_text())
+            self.car.level, self.car.mileage = state["level"], state["mileage"]
 
     async def __aenter__(self) -> Self:
         try:
@@ -62,6 +67,9 @@ class Partner:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
+        # The car of a kept demo goes on where it stands.
+        state = {"level": self.car.level, "mileage": self.car.mileage}
+        self._state_file.write_text(json.dumps(state))
         await self._stack.aclose()
 
     @property
