@@ -18,7 +18,7 @@ from .simulation import Simulation
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH = 1440
-DASHBOARD_HEIGHT = 1160
+DASHBOARD: ViewportSize = {"width": 1760, "height": 1240}
 DEVICE_HEIGHT = 1200
 ENERGY: ViewportSize = {"width": 640, "height": 960}
 DIALOG: ViewportSize = {"width": 1000, "height": 760}
@@ -43,7 +43,7 @@ async def take(
     devices = "/config/devices/device"
     try:
         async with browser_page(home_assistant) as page:
-            await page.set_viewport_size({"width": WIDTH, "height": DASHBOARD_HEIGHT})
+            await page.set_viewport_size(DASHBOARD)
             await _page(page, f"/{dashboard.URL_PATH}", directory / "dashboard.png")
             await page.set_viewport_size(ENERGY)
             await _page(page, "/energy", directory / "energy.png")
