@@ -116,9 +116,9 @@ async def running(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def run_to_its_end(port: int) -> None:
+async def run_to_its_end(port: int, **changes: Any) -> None:
     """Run a stream that does not last."""
-    stream = MqttStream(endpoint(port), Receiver())
+    stream = MqttStream(endpoint(port, **changes), Receiver())
     async with asyncio.timeout(PATIENCE):
         await stream.run(Observer())
 
@@ -290,12 +290,21 @@ async def test_garbage_ends_the_connection_and_nothing_else() -> None:
             await run_to_its_end(broker.port)
 
 
-async def test_a_packet_that_the_library_cannot_digest_ends_the_connection() -> None:
-    """A PUBLISH too short for its own topic makes the library raise."""
+async def test_a_packet_that_the_library_cannot_digest_ends_the_connection(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A PUBLISH too short for its own topic makes the library raise, again and again."""
+    authority = Authority()
     broken = packet(3, b"\x00\x30to/1")
-    async with RawBroker(after_subscription=broken) as broker:
+    async with RawBroker(
+        context=tls_of(authority, tmp_path, wants_certificate=False),
+        after_subscription=broken + published(b"to/1", b"never read"),
+    ) as broker:
+        trusting = client_context(None, read_authorities(authority.pem()))
         with pytest.raises(ConnectionFailedError):
-            await run_to_its_end(broker.port)
+            await run_to_its_end(broker.port, ssl_context=trusting)
+    told = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert len(told) == 1
 
 
 async def test_a_broken_line_is_told() -> None:

@@ -177,7 +177,8 @@ class MqttConnection:
     def _read(self) -> None:
         """Read what is there, also what lies decrypted in memory."""
         for _ in range(READ_AT_ONCE):
-            if self._socket is None:
+            # What could not be digested once will not be the next time either.
+            if self._socket is None or self.lost.done():
                 return
             self._guarded(self._client.loop_read)
             if self._pending() == 0:
