@@ -191,12 +191,18 @@ def _check_classes(mapping: FieldMapping) -> None:
             if getattr(mapping, name):
                 raise MappingError("not_of_platform", name)
         return
-    sensor_class = SensorDeviceClass(device_class) if device_class else None
-    if sensor_class is None:
-        return
-    units = {str(unit) for unit in DEVICE_CLASS_UNITS.get(sensor_class, ()) if unit}
-    is_unit_wrong = mapping.unit not in units if units else bool(mapping.unit)
-    if is_unit_wrong and None not in DEVICE_CLASS_UNITS.get(sensor_class, {0}):
+    if device_class:
+        _check_sensor_class(mapping, SensorDeviceClass(device_class))
+
+
+def _check_sensor_class(mapping: FieldMapping, sensor_class: SensorDeviceClass) -> None:
+    units = {
+        None if unit is None else str(unit)
+        for unit in DEVICE_CLASS_UNITS.get(sensor_class, {None})
+    }
+    # A currency may be any, the others without units have none.
+    is_any = sensor_class is SensorDeviceClass.MONETARY
+    if (mapping.unit or None) not in units and not is_any:
         raise MappingError("not_of_device_class", "unit")
     states = DEVICE_CLASS_STATE_CLASSES.get(sensor_class)
     if mapping.state_class and states is not None and mapping.state_class not in states:

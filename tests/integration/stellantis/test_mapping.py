@@ -343,6 +343,11 @@ async def test_only_messages_that_meet_a_condition_count(
             {"device_class": "battery", "unit": "km"},
             {"unit": "not_of_device_class"},
         ),
+        ({"device_class": "battery"}, {"unit": "not_of_device_class"}),
+        (
+            {"device_class": "timestamp", "unit": "s"},
+            {"unit": "not_of_device_class"},
+        ),
         (
             {"device_class": "temperature", "unit": "°C", "state_class": "total"},
             {"state_class": "not_of_device_class"},
