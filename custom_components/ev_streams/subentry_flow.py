@@ -10,6 +10,7 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     BooleanSelector,
     SelectOptionDict,
@@ -387,7 +388,9 @@ def _with_preset(mappings: list[FieldMapping], preset: Preset) -> list[FieldMapp
     return both
 
 
-def _checked(hass: Any, mappings: Sequence[FieldMapping]) -> list[FieldMapping]:
+def _checked(
+    hass: HomeAssistant, mappings: Sequence[FieldMapping]
+) -> list[FieldMapping]:
     """See that Home Assistant takes what a stranger wrote; raises MappingError."""
     for mapping in mappings:
         if mapping.key in RESERVED_KEYS:
