@@ -218,6 +218,8 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         except StreamError as err:
             _LOGGER.debug("The account could not be used: %s", err)
             errors["base"] = err.form_error
+            for name in err.useless_files:
+                self._files.pop(name, None)
             if (
                 err.wrong_field is not None
                 and err.wrong_field[0] in provider.form.fields
@@ -286,9 +288,15 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         )
 
     def _devices(self) -> tuple[list[DeviceRecord], list[str]]:
-        """Return the listed devices and the ids of those known; none while not loaded."""
+        """Return the listed devices and the ids of those known; none while not loaded.
+
+        Nor where the user has added each of them, which is choice enough.
+        """
         entry: EvStreamsConfigEntry = self.config_entry
-        if entry.state is not ConfigEntryState.LOADED:
+        if (
+            entry.state is not ConfigEntryState.LOADED
+            or entry.runtime_data.provider.subentry is not None
+        ):
             return [], []
         inventory = entry.runtime_data.inventory
         return list(inventory.listed.values()), inventory.known()

@@ -4,16 +4,21 @@
 provider's own kinds of refusal need no table elsewhere.
 """
 
+# What belongs together, by the fields of a form.
+PAIR = ("client_certificate", "client_key")
+
 
 class StreamError(Exception):
     """Anything that keeps a stream from running; the message never holds a secret.
 
     `wrong_field` names the field of a form where the cause lies, as far as it is known,
-    and the key of a text that says what it is.
+    and the key of a text that says what it is. `useless_files` are the fields whose files
+    have to be given again.
     """
 
     form_error = "unknown"
     wrong_field: tuple[str, str] | None = None
+    useless_files: tuple[str, ...] = ()
 
 
 class ConnectionFailedError(StreamError):
@@ -72,6 +77,11 @@ class BadCertificateError(StreamError):
         """`field` is that of a form, `reason` the key of a text."""
         super().__init__(f"{field}: {reason}")
         self.wrong_field = (field, reason)
+        if field in PAIR:
+            # It may be the other of the two that was meant to be another one.
+            self.useless_files = PAIR
+        elif field != "client_key_password":
+            self.useless_files = (field,)
 
 
 class AccountRefusedError(StreamError):

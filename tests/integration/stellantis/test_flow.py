@@ -237,6 +237,28 @@ async def test_a_wrong_passphrase_is_told(
     )
 
 
+async def test_a_key_that_was_too_much_can_be_left_out_again(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """It is not remembered, as files that are in order are."""
+    other = partner.platform.broker.authority.client("x")
+    file = partner.identity.pkcs12(PASSPHRASE)
+    typed = await partner.form(
+        client_certificate=await partner.upload(file, "c.p12"),
+        client_key=await partner.upload(other.key_pem(), "k"),
+        client_key_password=PASSPHRASE,
+    )
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {"base": "bad_certificate", "client_key": "key_mismatch"}
+    again = await partner.form(
+        client_certificate=await partner.upload(file, "c.p12"),
+        client_key_password=PASSPHRASE,
+        ca_certificate=None,
+    )
+    result = await fill(hass, result, again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
 async def test_a_huge_file_is_told(hass: HomeAssistant, partner: Partner) -> None:
     huge = await partner.upload(b"x" * 100_000, "c.pem")
     await assert_refused_then_accepted(

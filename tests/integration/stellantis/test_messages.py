@@ -11,6 +11,7 @@ import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.ev_streams import config_flow, inventory
 from custom_components.ev_streams.const import DOMAIN
 
 from ..helpers import entity_id, state, wait_for_number, wait_for_state, wait_until
@@ -179,6 +180,21 @@ async def test_what_is_no_vin_is_refused(
     assert result["type"] == "create_entry"
     await reloaded(hass, entry)
     assert state(hass, VIN, "message_count").state == "unknown"
+
+
+async def test_many_vehicles_need_no_choice(
+    hass: HomeAssistant, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user has added each of them."""
+    for module in (config_flow, inventory):
+        monkeypatch.setattr(module, "AUTO_FOLLOW", 1)
+    entry = await add_partner(hass, partner)
+    await add_vehicle(hass, entry)
+    await add_vehicle(hass, entry, OTHER_VIN, "Second car")
+    assert state(hass, OTHER_VIN, "message_count").state == "unknown"
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert form["data_schema"] is not None
+    assert "devices" not in {str(marker) for marker in form["data_schema"].schema}
 
 
 async def test_a_vehicle_is_added_once(hass: HomeAssistant, partner: Partner) -> None:
