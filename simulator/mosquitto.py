@@ -43,10 +43,16 @@ _ITERATIONS = 101
 # Its standard input ends with its parent, by whatever death; the broker goes with it.
 _GUARD = '"$0" -c "$1" & echo $!; cat >/dev/null; kill -KILL $! 2>/dev/null'
 
+_RUNNING = re.compile(r"^\d+: mosquitto version \S+ running$", re.MULTILINE)
+_STARTING = re.compile(r"^\d+: mosquitto version \S+ starting$")
 _CAME = re.compile(
-    r"New client connected from \S+ as (?P<client>\S+) \(.*u'(?P<username>.*)'\)"
+    r"^\d+: New client connected from \S+ as (?P<client>.+) \(p\d.*u'(?P<username>.*)'\)"
 )
-_WENT = re.compile(r"Client (?P<client>\S+) (?:disconnected|closed|has exceeded|been)")
+_WENT = re.compile(
+    r"^\d+: (?:Client (?P<client>.+?)"
+    r" (?:disconnected|closed its|has exceeded|been disconnected)"
+    r"|Bad socket read/write on client (?P<broken>.+?): )"
+)
 
 
 class Mosquitto:
@@ -112,24 +118,21 @@ class Mosquitto:
         """Start the broker and wait until it accepts connections."""
         if missing := self.available():
             raise BrokerError(missing)
-        if self._ports is None:
+        if self._ports is not None:
+            self._start_process()
+            return
+        for attempt in range(3):
             first, second = free_ports(2)
             self._ports = (first, second)
             self._write_configuration()
-        self._guard = subprocess.Popen(
-            ["sh", "-c", _GUARD, str(_program()), str(self._configuration)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self._guard.stdout is not None
-        self._pid = int(self._guard.stdout.readline())
-        try:
-            self._wait_until_listening()
-        except BrokerError:
-            self.kill()
-            raise
+            try:
+                self._start_process()
+            except BrokerError as error:
+                if attempt == 2 or "Address already in use" not in str(error):
+                    raise
+                # Somebody else was quicker to take one of the ports.
+                continue
+            return
 
     def stop(self) -> None:
         """Stop the broker in an orderly way; nothing of it is left running."""
@@ -149,13 +152,18 @@ class Mosquitto:
 
     def clients(self, username: str) -> set[str]:
         """The ids of the clients that are connected with an account, as the log tells."""
-        found: set[str] = set()
-        for line in self._log.read_text(errors="replace").splitlines():
-            if (came := _CAME.search(line)) and came["username"] == username:
-                found.add(came["client"])
+        if self._pid is None:
+            return set()
+        connected: dict[str, str] = {}
+        for line in self._log_since(0).splitlines():
+            if came := _CAME.search(line):
+                connected[came["client"]] = came["username"]
             elif went := _WENT.search(line):
-                found.discard(went["client"])
-        return found
+                connected.pop(went["client"] or went["broken"], None)
+            elif _STARTING.search(line):
+                # Nothing is logged of the clients of a broker that was killed.
+                connected.clear()
+        return {client for client, name in connected.items() if name == username}
 
     def restart(self) -> None:
         """Stop and start the broker; clients lose their connections."""
@@ -175,6 +183,31 @@ class Mosquitto:
     def _log(self) -> Path:
         return self.directory / "mosquitto.log"
 
+    def _log_since(self, offset: int) -> str:
+        if not self._log.exists():
+            return ""
+        return self._log.read_bytes()[offset:].decode(errors="replace")
+
+    def _start_process(self) -> None:
+        offset = self._log.stat().st_size if self._log.exists() else 0
+        self._guard = subprocess.Popen(
+            ["sh", "-c", _GUARD, str(_program()), str(self._configuration)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            # Ctrl-C in a terminal goes to the whole process group: the broker would be
+            # gone before it is told to stop.
+            start_new_session=True,
+        )
+        assert self._guard.stdout is not None
+        self._pid = int(self._guard.stdout.readline())
+        try:
+            self._wait_until_running(self._pid, offset)
+        except BrokerError:
+            self.kill()
+            raise
+
     def _write_configuration(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ca, certificate, key = write_server_certificate(self.directory, self.authority)
@@ -189,6 +222,7 @@ log_dest file {self._log}
 log_type error
 log_type warning
 log_type notice
+log_type information
 allow_anonymous false
 plugin {_plugin()}
 plugin_opt_config_file {accounts}
@@ -240,16 +274,16 @@ listener {self.plain_port} {HOST}
             ],
         }
 
-    def _wait_until_listening(self) -> None:
+    def _wait_until_running(self, pid: int, offset: int) -> None:
+        """Wait for its own word: who listens on its ports may be somebody else."""
         deadline = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                for port in (self.port, self.plain_port):
-                    socket.create_connection((HOST, port), timeout=1).close()
+        while time.monotonic() < deadline and _exists(pid):
+            if _RUNNING.search(self._log_since(offset)):
                 return
             time.sleep(0.02)
-        log = self._log.read_text(errors="replace") if self._log.exists() else ""
-        raise BrokerError(f"Mosquitto did not start:\n{log[-2000:]}")
+        raise BrokerError(
+            f"Mosquitto did not start:\n{self._log_since(offset)[-2000:]}"
+        )
 
     def _wait_until_gone(self, patience: float) -> None:
         deadline = time.monotonic() + patience
@@ -263,6 +297,14 @@ listener {self.plain_port} {HOST}
 
 def _program() -> Path | None:
     return next((program for program in _PROGRAMS if program.exists()), None)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _plugin() -> Path | None:
