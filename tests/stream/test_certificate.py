@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+import fcntl
 import os
 from pathlib import Path
+import pty
 import ssl
+import subprocess
+import sys
 import tempfile
+import termios
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,6 +33,8 @@ IDENTITY = AUTHORITY.client("UID-1")
 RSA = AUTHORITY.client("UID-1", rsa_key=True)
 PASSPHRASE = "correct horse"
 
+type StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+type Password = Callable[[], str | bytes | bytearray] | str | bytes | bytearray
 type Files = Callable[[Identity], tuple[bytes | None, bytes | None, str | None]]
 
 
@@ -274,9 +281,82 @@ def test_where_there_is_no_memory_file_nothing_is_left_on_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_certificate_without_its_key_is_not_asked_for_on_the_terminal() -> None:
-    encrypted = ClientCertificate(
-        pem=(IDENTITY.pem() + IDENTITY.key_pem()).decode().replace("MII", "XII")
-    )
+class Recorder(ssl.SSLContext):
+    """Keeps where it was told to read from, and who else could have."""
+
+    path = ""
+    mode = 0
+
+    def load_cert_chain(
+        self,
+        certfile: StrPath,
+        keyfile: StrPath | None = None,
+        password: Password | None = None,
+    ) -> None:
+        self.path = str(certfile)
+        self.mode = Path(self.path).stat().st_mode & 0o777
+        super().load_cert_chain(certfile, keyfile, password)
+
+
+def test_a_file_on_the_disk_is_for_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    context = Recorder(ssl.PROTOCOL_TLS_CLIENT)
+    load_client_certificate(context, own())
+    assert context.path.startswith(str(tmp_path))
+    assert context.mode == 0o600
+
+
+def test_the_disk_is_used_where_memory_has_no_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As where /proc is not mounted."""
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    context = Recorder(ssl.PROTOCOL_TLS_CLIENT)
+    load_client_certificate(context, own())
+    assert context.path.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_certificate_is_not_left_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    damaged = ClientCertificate(pem=own().pem.replace("MII", "XII"))
     with pytest.raises(BadCertificateError):
-        load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), encrypted)
+        load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), damaged)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_passphrase_is_asked_for_on_the_terminal() -> None:
+    """In a process of its own, whose terminal answers nothing."""
+    pem = (IDENTITY.pem() + IDENTITY.key_pem(PASSPHRASE)).decode()
+    source = f"""
+import ssl
+from {load_client_certificate.__module__} import *
+certificate = ClientCertificate(pem={pem!r})
+try:
+    load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate)
+except BadCertificateError:
+    print("refused")
+"""
+    terminal, theirs = pty.openpty()
+    try:
+        asked = subprocess.run(
+            [sys.executable, "-c", source],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            start_new_session=True,
+            timeout=30,
+            check=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+    finally:
+        os.close(theirs)
+        os.close(terminal)
+    assert asked.stdout == b"refused\n"

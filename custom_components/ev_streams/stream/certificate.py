@@ -149,7 +149,11 @@ def load_client_certificate(
     with closing(os.fdopen(memory, "wb")) as file:
         file.write(certificate.pem.encode())
         file.flush()
-        _load(context, f"/proc/self/fd/{memory}")
+        path = f"/proc/self/fd/{memory}"
+        if Path(path).exists():
+            _load(context, path)
+            return
+    _load_from_disk(context, certificate)
 
 
 def _load_from_disk(context: SSLContext, certificate: ClientCertificate) -> None:
@@ -163,7 +167,8 @@ def _load_from_disk(context: SSLContext, certificate: ClientCertificate) -> None
 
 def _load(context: SSLContext, path: str) -> None:
     try:
-        context.load_cert_chain(path)
+        # Without a function to ask, OpenSSL asks on the terminal and waits for somebody.
+        context.load_cert_chain(path, password=lambda: "")
     except (SSLError, OSError) as err:
         raise BadCertificateError(CERTIFICATE, "unreadable") from err
 
