@@ -1,6 +1,7 @@
 """A client certificate is read in whatever it was handed over, and nothing wrong gets through."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 import fcntl
 import os
@@ -49,6 +50,11 @@ def traditional(identity: Identity) -> bytes:
 
 FORMS: dict[str, Files] = {
     "pair": lambda i: (i.pem(), i.key_pem(), None),
+    "pair, saved by an editor of Windows": lambda i: (
+        i.pem().decode().encode("utf-16"),
+        i.key_pem().decode().encode("utf-16"),
+        None,
+    ),
     "pair, the wrong way round": lambda i: (i.key_pem(), i.pem(), None),
     "pair, passphrase for nothing": lambda i: (i.pem(), i.key_pem(), "unused"),
     "combined": lambda i: (i.pem() + i.key_pem(), None, None),
@@ -108,14 +114,18 @@ EARLY = AUTHORITY.client(
     "x", valid_from=NOW + timedelta(hours=1), valid_until=NOW + timedelta(days=9)
 )
 STRANGER = AUTHORITY.client("y")
-SIGNING_REQUEST = (
+REQUEST = (
     x509.CertificateSigningRequestBuilder()
     .subject_name(x509.Name([]))
     .sign(IDENTITY.key, hashes.SHA256())
-    .public_bytes(serialization.Encoding.PEM)
 )
-PUBLIC_KEY = IDENTITY.key.public_key().public_bytes(
-    serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+SIGNING_REQUEST = REQUEST.public_bytes(serialization.Encoding.PEM)
+REQUEST_DER = REQUEST.public_bytes(serialization.Encoding.DER)
+PUBLIC_KEY, PUBLIC_KEY_DER = (
+    IDENTITY.key.public_key().public_bytes(
+        encoding, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for encoding in (serialization.Encoding.PEM, serialization.Encoding.DER)
 )
 BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 
@@ -188,11 +198,31 @@ BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
         (PUBLIC_KEY, None, None, "client_certificate", "unreadable"),
         (IDENTITY.pem(), BROKEN_KEY, None, "client_key", "unreadable"),
         (IDENTITY.pem(), b"holiday", None, "client_key", "unreadable"),
+        (REQUEST_DER, None, None, "client_certificate", "unreadable"),
+        (IDENTITY.der()[:-9], None, "unused", "client_certificate", "unreadable"),
+        (IDENTITY.pem(), PUBLIC_KEY_DER, None, "client_key", "unreadable"),
+        (IDENTITY.pem(), IDENTITY.key_der()[:-9], None, "client_key", "unreadable"),
+        (IDENTITY.pkcs12()[:-9], None, PASSPHRASE, "client_certificate", "unreadable"),
+        (b"0 points", None, None, "client_certificate", "unreadable"),
+        (
+            IDENTITY.pem() + AUTHORITY.pem()[:-40],
+            IDENTITY.key_pem(),
+            None,
+            "client_certificate",
+            "unreadable",
+        ),
+        (
+            IDENTITY.pem(),
+            IDENTITY.key_pem(PASSPHRASE),
+            "\ud800",
+            "client_key_password",
+            "passphrase_wrong",
+        ),
         (b"x" * 70_000, None, None, "client_certificate", "too_large"),
         (IDENTITY.pem(), b"x" * 70_000, None, "client_key", "too_large"),
     ],
     # Their bytes are others in each process.
-    ids=map(str, range(19)),
+    ids=map(str, range(27)),
 )
 def test_what_is_wrong_is_told_where_it_is(
     certificate: bytes | None,
@@ -239,6 +269,64 @@ def test_a_damaged_file_is_read_or_refused(start: int, length: int) -> None:
     except BadCertificateError:
         return
     assert read.fingerprint == IDENTITY.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+BINARIES = {
+    "certificate": IDENTITY.der(),
+    "key": IDENTITY.key_der(),
+    "PKCS#12": IDENTITY.pkcs12(),
+    "signing request": REQUEST_DER,
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # The library has doubts about much of this.
+@pytest.mark.parametrize("kind", BINARIES)
+@given(
+    at=st.integers(0, 2000),
+    byte=st.integers(0, 255) | st.sampled_from([0, 2, 5, 48]),
+)
+@settings(deadline=None, max_examples=300)
+def test_a_changed_byte_is_read_or_refused(kind: str, at: int, byte: int) -> None:
+    """What is read can be described and used, however late the library looks at it."""
+    whole = BINARIES[kind]
+    at %= len(whole)
+    changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
+    with suppress(BadCertificateError):
+        read = read_client_certificate(changed, IDENTITY.key_pem(), None, now=NOW)
+        assert isinstance(read.subject + read.issuer + read.fingerprint, str)
+        assert read.not_before <= NOW < read.expires_at
+        load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), read)
+    with suppress(BadCertificateError):
+        read_client_certificate(IDENTITY.der(), changed, None, now=NOW)
+    with suppress(BadCertificateError):
+        authorities = read_authorities(changed)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
+            cadata=authorities
+        )
+
+
+def of_version_6(der: bytes) -> bytes:
+    """The certificate, as one of a version that does not exist."""
+    assert der.count(b"\xa0\x03\x02\x01\x02") == 1
+    return der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05")
+
+
+def with_an_illegible_name(der: bytes) -> bytes:
+    """The certificate, with what is no UTF-8 in its issuer."""
+    assert b"Simulator CA" in der
+    return der.replace(b"Simulator CA", b"Simul\xfftor CA")
+
+
+@pytest.mark.parametrize("change", [of_version_6, with_an_illegible_name])
+def test_what_the_library_finds_late_is_refused_at_once(
+    change: Callable[[bytes], bytes],
+) -> None:
+    changed = change(IDENTITY.der())
+    with pytest.raises(BadCertificateError) as caught:
+        read_client_certificate(changed, IDENTITY.key_pem(), None, now=NOW)
+    assert caught.value.wrong_field == ("client_certificate", "unreadable")
+    with pytest.raises(BadCertificateError):
+        read_authorities(changed)
 
 
 def test_authorities_are_read_from_text_and_binary() -> None:

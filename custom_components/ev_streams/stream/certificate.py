@@ -3,7 +3,8 @@
 Nothing here is asynchronous: it is for a thread.
 """
 
-from collections.abc import Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from functools import cached_property
 import os
 from pathlib import Path
 import re
-from ssl import SSLContext, SSLError
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -34,7 +35,7 @@ KEY_BLOCK: Final = re.compile(
     rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL
 )
 # What the library raises for bytes that are not what they should be.
-UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def read_client_certificate(
 
     A passphrase that nothing needs is left alone. `now` (aware) decides on validity.
     """
-    secret = passphrase.encode() if passphrase else None
+    secret = passphrase.encode(errors="replace") if passphrase else None
     files = [
         _read(content, field, secret)
         for field, content in ((CERTIFICATE, certificate), (KEY, key))
@@ -127,11 +128,17 @@ def read_client_certificate(
 
 def read_authorities(content: bytes) -> str:
     """Return one or many certificates of authorities as PEM; raises BadCertificateError."""
-    certificates = _certificates(_bounded(content, AUTHORITY))
+    certificates = _certificates(_plain(_bounded(content, AUTHORITY)))
     if not certificates:
         raise BadCertificateError(AUTHORITY, "unreadable")
     parts = [each.public_bytes(serialization.Encoding.PEM) for each in certificates]
-    return b"".join(parts).decode()
+    authorities = b"".join(parts).decode()
+    try:
+        # It is another OpenSSL that has to understand them in the end.
+        SSLContext(PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
+    except SSLError as err:
+        raise BadCertificateError(AUTHORITY, "unreadable") from err
+    return authorities
 
 
 def load_client_certificate(
@@ -181,7 +188,7 @@ def _bounded(content: bytes, field: str) -> bytes:
 
 def _read(content: bytes, field: str, passphrase: bytes | None) -> _Material:
     """Read one file, whatever it is; an unreadable one is told of."""
-    _bounded(content, field)
+    content = _plain(_bounded(content, field))
     if b"-----BEGIN " in content:
         found = _Material(
             certificates=tuple(_certificates(content)),
@@ -199,41 +206,50 @@ def _read_binary(content: bytes, passphrase: bytes | None) -> _Material:
     certificates = _certificates(content)
     if certificates:
         return _Material(certificates=tuple(certificates))
-    is_encrypted = False
-    try:
-        return _Material(key=serialization.load_der_private_key(content, passphrase))
-    except TypeError as err:
-        # Either it needs a passphrase, or has none although one is given.
-        is_encrypted = "not given" in str(err)
-    except UNREADABLE:
-        pass
-    with suppress(*UNREADABLE):
-        return _Material(key=serialization.load_der_private_key(content, None))
-    return _read_pkcs12(content, passphrase, is_encrypted=is_encrypted)
+    key = _private_key(serialization.load_der_private_key, content, passphrase)
+    return _read_pkcs12(content, passphrase) if key is None else _Material(key=key)
 
 
-def _read_pkcs12(
-    content: bytes, passphrase: bytes | None, *, is_encrypted: bool
-) -> _Material:
+def _read_pkcs12(content: bytes, passphrase: bytes | None) -> _Material:
     for secret in dict.fromkeys((passphrase, None, b"")):
-        with suppress(*UNREADABLE):
+        try:
             bag = pkcs12.load_pkcs12(content, secret)
-            own = [bag.cert.certificate] if bag.cert is not None else []
-            others = [each.certificate for each in bag.additional_certs]
-            return _Material(certificates=(*own, *others), key=bag.key)
-    # PKCS#12, an encrypted key, or noise: all begin with an ASN.1 sequence but the last.
-    if is_encrypted or content[:1] == b"\x30":
-        reason = "passphrase_wrong" if passphrase else "passphrase_missing"
-        raise BadCertificateError(PASSPHRASE, reason)
-    return _Material()
+        except UNREADABLE as err:
+            # It has no other way to tell what is none from what stays closed.
+            if "deserialize" in str(err):
+                return _Material()
+            continue
+        own = [] if bag.cert is None else [bag.cert]
+        with suppress(*UNREADABLE):
+            found = [_whole(each.certificate) for each in (*own, *bag.additional_certs)]
+            return _Material(certificates=tuple(found), key=bag.key)
+        return _Material()
+    raise BadCertificateError(PASSPHRASE, _closed(passphrase))
 
 
 def _certificates(content: bytes) -> Sequence[x509.Certificate]:
+    if content.count(b"-----BEGIN ") != content.count(b"-----END "):
+        # A file that was cut off lacks a certificate that nobody would miss until later.
+        return []
     with suppress(*UNREADABLE):
-        return x509.load_pem_x509_certificates(content)
+        return [_whole(each) for each in x509.load_pem_x509_certificates(content)]
     with suppress(*UNREADABLE):
-        return [x509.load_der_x509_certificate(content)]
+        return [_whole(x509.load_der_x509_certificate(content))]
     return []
+
+
+def _whole(certificate: x509.Certificate) -> x509.Certificate:
+    """Return it if its names can be read too, which are not looked at before they are asked for."""
+    for name in (certificate.subject, certificate.issuer):
+        _common_name(name)
+    return certificate
+
+
+def _plain(content: bytes) -> bytes:
+    """Return a text as ASCII where an editor of Windows has made UTF-16 of it."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16", "replace").encode("ascii", "replace")
+    return content
 
 
 def _key_of_pem(content: bytes, passphrase: bytes | None) -> PrivateKeyTypes | None:
@@ -241,17 +257,33 @@ def _key_of_pem(content: bytes, passphrase: bytes | None) -> PrivateKeyTypes | N
     block = KEY_BLOCK.search(content)
     if block is None:
         return None
-    is_encrypted = b"ENCRYPTED" in block[0]
-    if is_encrypted and not passphrase:
-        raise BadCertificateError(PASSPHRASE, "passphrase_missing")
+    key = _private_key(serialization.load_pem_private_key, block[0], passphrase)
+    if key is None:
+        raise BadCertificateError(KEY, "unreadable")
+    return key
+
+
+def _private_key(
+    load: Callable[[bytes, bytes | None], PrivateKeyTypes],
+    content: bytes,
+    passphrase: bytes | None,
+) -> PrivateKeyTypes | None:
+    """Return the key, None where there is none; a passphrase that it does not need is left alone."""
     try:
-        return serialization.load_pem_private_key(
-            block[0], passphrase if is_encrypted else None
-        )
-    except UNREADABLE as err:
-        if is_encrypted:
-            raise BadCertificateError(PASSPHRASE, "passphrase_wrong") from err
-        raise BadCertificateError(KEY, "unreadable") from err
+        return load(content, None)
+    except TypeError:
+        # So the library says that it is encrypted.
+        pass
+    except UNREADABLE:
+        return None
+    with suppress(*UNREADABLE):
+        if passphrase:
+            return load(content, passphrase)
+    raise BadCertificateError(PASSPHRASE, _closed(passphrase))
+
+
+def _closed(passphrase: bytes | None) -> str:
+    return "passphrase_wrong" if passphrase else "passphrase_missing"
 
 
 def _certificate_of(
