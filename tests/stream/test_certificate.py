@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 import termios
+from types import SimpleNamespace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import pkcs12
 from hypothesis import given, settings, strategies as st
 import pytest
 
@@ -32,6 +34,7 @@ NOW = datetime.now(UTC)
 AUTHORITY = Authority()
 IDENTITY = AUTHORITY.client("UID-1")
 RSA = AUTHORITY.client("UID-1", rsa_key=True)
+STRANGER = AUTHORITY.client("y")
 PASSPHRASE = "correct horse"
 
 type StrPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -62,6 +65,12 @@ FORMS: dict[str, Files] = {
     "chain first": lambda i: (AUTHORITY.pem() + i.pem() + i.key_pem(), None, None),
     "encrypted key": lambda i: (i.pem(), i.key_pem(PASSPHRASE), PASSPHRASE),
     "older encrypted key": lambda i: (i.pem(), traditional(i), PASSPHRASE),
+    "two keys": lambda i: (i.pem(), STRANGER.key_pem() + i.key_pem(), None),
+    "two pairs": lambda i: (
+        STRANGER.pem() + STRANGER.key_pem() + i.pem(),
+        i.key_pem(),
+        None,
+    ),
     "binary": lambda i: (i.der(), i.key_der(), None),
     "binary, passphrase for nothing": lambda i: (i.der(), i.key_der(), "unused"),
     "binary, encrypted": lambda i: (i.der(), i.key_der(PASSPHRASE), PASSPHRASE),
@@ -97,6 +106,61 @@ def test_authorities_in_between_are_kept() -> None:
     ]
 
 
+def certificate_for(
+    key: ed25519.Ed25519PrivateKey,
+    name: str,
+    issuer: str,
+    issuer_key: ed25519.Ed25519PrivateKey,
+    *,
+    days: tuple[int, int] = (-1, 9),
+) -> bytes:
+    """A certificate that is valid within these days from now."""
+    subject, signer = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)])
+        for each in (name, issuer)
+    )
+    begin, end = (NOW + timedelta(days=each) for each in days)
+    certificate = x509.CertificateBuilder(
+        signer, subject, key.public_key(), x509.random_serial_number(), begin, end
+    ).sign(issuer_key, None)
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def plain(key: ed25519.Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def test_the_chain_stands_in_the_order_of_tls() -> None:
+    """Once each, and nothing that vouches for none of it."""
+    root, middle, leaf = (ed25519.Ed25519PrivateKey.generate() for _ in range(3))
+    own = certificate_for(leaf, "own", "middle", middle)
+    between = certificate_for(middle, "middle", "root", root)
+    top = certificate_for(root, "root", "root", root)
+    files = top + between + STRANGER.pem() + own + between
+    read = read_client_certificate(files, own + plain(leaf), None, now=NOW)
+    assert read.pem.encode() == own + between + top + plain(leaf)
+    load_client_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), read)
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"), [([(-9, -1)], 1), ([(-9, -1), (2, 99)], 1), ([(-2, 2)], 1)]
+)
+def test_a_renewed_certificate_may_have_the_key_of_the_old_one(
+    others: list[tuple[int, int]], chosen: int
+) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    files = [
+        certificate_for(key, "own", "root", key, days=days)
+        for days in [others[0], (-1, 9), *others[1:]]
+    ]
+    read = read_client_certificate(b"".join(files), plain(key), None, now=NOW)
+    assert read.pem.encode() == files[chosen] + plain(key)
+
+
 def test_it_is_told_what_a_certificate_is() -> None:
     read = read_client_certificate(IDENTITY.pem(), IDENTITY.key_pem(), None, now=NOW)
     assert read.subject == "UID-1"
@@ -113,7 +177,6 @@ EXPIRED = AUTHORITY.client(
 EARLY = AUTHORITY.client(
     "x", valid_from=NOW + timedelta(hours=1), valid_until=NOW + timedelta(days=9)
 )
-STRANGER = AUTHORITY.client("y")
 REQUEST = (
     x509.CertificateSigningRequestBuilder()
     .subject_name(x509.Name([]))
@@ -179,6 +242,13 @@ BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
             "passphrase_wrong",
         ),
         (
+            IDENTITY.pem() + IDENTITY.key_pem(),
+            STRANGER.key_pem(),
+            None,
+            "client_key",
+            "key_mismatch",
+        ),
+        (
             EXPIRED.pem(),
             EXPIRED.key_pem(),
             None,
@@ -222,7 +292,7 @@ BROKEN_KEY = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
         (IDENTITY.pem(), b"x" * 70_000, None, "client_key", "too_large"),
     ],
     # Their bytes are others in each process.
-    ids=map(str, range(27)),
+    ids=map(str, range(28)),
 )
 def test_what_is_wrong_is_told_where_it_is(
     certificate: bytes | None,
@@ -239,11 +309,7 @@ def test_what_is_wrong_is_told_where_it_is(
 
 
 def test_other_kinds_of_keys_are_told_as_a_mismatch() -> None:
-    other = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    other = plain(ed25519.Ed25519PrivateKey.generate())
     with pytest.raises(BadCertificateError) as caught:
         read_client_certificate(IDENTITY.pem(), other, None, now=NOW)
     assert caught.value.wrong_field == ("client_key", "key_mismatch")
@@ -327,6 +393,36 @@ def test_what_the_library_finds_late_is_refused_at_once(
     assert caught.value.wrong_field == ("client_certificate", "unreadable")
     with pytest.raises(BadCertificateError):
         read_authorities(changed)
+
+
+def test_an_illegible_certificate_in_a_container_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library writes no such container, so that what it reads is made up."""
+    illegible = x509.load_der_x509_certificate(with_an_illegible_name(IDENTITY.der()))
+    found = SimpleNamespace(
+        cert=None,
+        additional_certs=[SimpleNamespace(certificate=illegible)],
+        key=IDENTITY.key,
+    )
+    monkeypatch.setattr(pkcs12, "load_pkcs12", lambda content, secret: found)
+    with pytest.raises(BadCertificateError) as caught:
+        read_client_certificate(IDENTITY.pkcs12(), None, None, now=NOW)
+    assert caught.value.wrong_field == ("client_certificate", "unreadable")
+
+
+def test_an_authority_that_only_one_library_reads_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python's OpenSSL is another one than that of the library."""
+
+    def refuse(context: ssl.SSLContext, **given: str) -> None:
+        raise ssl.SSLError("not for me")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", refuse)
+    with pytest.raises(BadCertificateError) as caught:
+        read_authorities(AUTHORITY.pem())
+    assert caught.value.wrong_field == ("ca_certificate", "unreadable")
 
 
 def test_authorities_are_read_from_text_and_binary() -> None:

@@ -4,7 +4,7 @@ Nothing here is asynchronous: it is for a thread.
 """
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,10 +80,10 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Material:
-    """What a file holds: certificates in their order, and a key."""
+    """What a file holds: certificates and keys, each in their order."""
 
     certificates: tuple[x509.Certificate, ...] = ()
-    key: PrivateKeyTypes | None = None
+    keys: tuple[PrivateKeyTypes, ...] = ()
 
 
 def read_client_certificate(
@@ -104,26 +104,23 @@ def read_client_certificate(
         if content is not None
     ]
     certificates = [each for file in files for each in file.certificates]
-    keys = [file.key for file in files if file.key is not None]
+    # A key that was given apart is meant, even where one lies with the certificate.
+    keys = next((file.keys for file in reversed(files) if file.keys), ())
     if not certificates:
         raise BadCertificateError(CERTIFICATE, "unreadable")
     if not keys:
         raise BadCertificateError(KEY, "key_missing")
-    leaf = _certificate_of(keys[-1], certificates)
+    leaf, own = _pair(keys, certificates, now)
     if leaf.not_valid_after_utc <= now:
         raise BadCertificateError(CERTIFICATE, "expired")
     if leaf.not_valid_before_utc > now:
         raise BadCertificateError(CERTIFICATE, "not_yet_valid")
-    others = [each for each in certificates if each != leaf]
-    parts = [each.public_bytes(serialization.Encoding.PEM) for each in (leaf, *others)]
-    parts.append(
-        keys[-1].private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return ClientCertificate(pem=b"".join(parts).decode())
+    pem = own.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    return ClientCertificate(pem=_pem(_chain(leaf, certificates)) + pem)
 
 
 def read_authorities(content: bytes) -> str:
@@ -131,8 +128,7 @@ def read_authorities(content: bytes) -> str:
     certificates = _certificates(_plain(_bounded(content, AUTHORITY)))
     if not certificates:
         raise BadCertificateError(AUTHORITY, "unreadable")
-    parts = [each.public_bytes(serialization.Encoding.PEM) for each in certificates]
-    authorities = b"".join(parts).decode()
+    authorities = _pem(certificates)
     try:
         # It is another OpenSSL that has to understand them in the end.
         SSLContext(PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
@@ -192,11 +188,11 @@ def _read(content: bytes, field: str, passphrase: bytes | None) -> _Material:
     if b"-----BEGIN " in content:
         found = _Material(
             certificates=tuple(_certificates(content)),
-            key=_key_of_pem(content, passphrase),
+            keys=tuple(_keys_of_pem(content, passphrase)),
         )
     else:
         found = _read_binary(content, passphrase)
-    if not found.certificates and found.key is None:
+    if not found.certificates and not found.keys:
         raise BadCertificateError(field, "unreadable")
     return found
 
@@ -207,7 +203,7 @@ def _read_binary(content: bytes, passphrase: bytes | None) -> _Material:
     if certificates:
         return _Material(certificates=tuple(certificates))
     key = _private_key(serialization.load_der_private_key, content, passphrase)
-    return _read_pkcs12(content, passphrase) if key is None else _Material(key=key)
+    return _read_pkcs12(content, passphrase) if key is None else _Material(keys=(key,))
 
 
 def _read_pkcs12(content: bytes, passphrase: bytes | None) -> _Material:
@@ -222,9 +218,15 @@ def _read_pkcs12(content: bytes, passphrase: bytes | None) -> _Material:
         own = [] if bag.cert is None else [bag.cert]
         with suppress(*UNREADABLE):
             found = [_whole(each.certificate) for each in (*own, *bag.additional_certs)]
-            return _Material(certificates=tuple(found), key=bag.key)
+            keys = () if bag.key is None else (bag.key,)
+            return _Material(certificates=tuple(found), keys=keys)
         return _Material()
     raise BadCertificateError(PASSPHRASE, _closed(passphrase))
+
+
+def _pem(certificates: Iterable[x509.Certificate]) -> str:
+    parts = [each.public_bytes(serialization.Encoding.PEM) for each in certificates]
+    return b"".join(parts).decode()
 
 
 def _certificates(content: bytes) -> Sequence[x509.Certificate]:
@@ -252,15 +254,13 @@ def _plain(content: bytes) -> bytes:
     return content
 
 
-def _key_of_pem(content: bytes, passphrase: bytes | None) -> PrivateKeyTypes | None:
-    """Return the key that stands in a text, wherever; None without any."""
-    block = KEY_BLOCK.search(content)
-    if block is None:
-        return None
-    key = _private_key(serialization.load_pem_private_key, block[0], passphrase)
-    if key is None:
-        raise BadCertificateError(KEY, "unreadable")
-    return key
+def _keys_of_pem(content: bytes, passphrase: bytes | None) -> Iterator[PrivateKeyTypes]:
+    """Return the keys that stand in a text, wherever."""
+    for block in KEY_BLOCK.finditer(content):
+        key = _private_key(serialization.load_pem_private_key, block[0], passphrase)
+        if key is None:
+            raise BadCertificateError(KEY, "unreadable")
+        yield key
 
 
 def _private_key(
@@ -286,16 +286,46 @@ def _closed(passphrase: bytes | None) -> str:
     return "passphrase_wrong" if passphrase else "passphrase_missing"
 
 
-def _certificate_of(
-    key: PrivateKeyTypes, certificates: Sequence[x509.Certificate]
-) -> x509.Certificate:
-    """Return the one that was made for the key, wherever it stands."""
-    own = _public_bytes(key.public_key())
-    for certificate in certificates:
-        with suppress(*UNREADABLE):
-            if _public_bytes(certificate.public_key()) == own:
-                return certificate
+def _pair(
+    keys: Sequence[PrivateKeyTypes],
+    certificates: Sequence[x509.Certificate],
+    now: datetime,
+) -> tuple[x509.Certificate, PrivateKeyTypes]:
+    """Return the first key that a certificate was made for, with the best such certificate.
+
+    A renewed one may have the key of the old one, which is then in the file as well.
+    """
+    for key in keys:
+        made = [each for each in certificates if _is_made_for(key, each)]
+        if made:
+            begun = [each for each in made if each.not_valid_before_utc <= now]
+            return max(begun or made, key=lambda each: each.not_valid_after_utc), key
     raise BadCertificateError(KEY, "key_mismatch")
+
+
+def _is_made_for(key: PrivateKeyTypes, certificate: x509.Certificate) -> bool:
+    with suppress(*UNREADABLE):
+        return _public_bytes(certificate.public_key()) == _public_bytes(
+            key.public_key()
+        )
+    return False
+
+
+def _chain(
+    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """Return the certificate and who vouches for it, in the order that TLS asks for.
+
+    What vouches for none of them is somebody else's, or an older one.
+    """
+    chain = [leaf]
+    for signed in chain:
+        chain += [
+            each
+            for each in dict.fromkeys(certificates)
+            if each.subject == signed.issuer and each not in chain
+        ]
+    return chain
 
 
 def _public_bytes(key: object) -> bytes:
