@@ -6,38 +6,45 @@ from types import TracebackType
 from typing import Any, Self
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
 
 from .ports import HOST, BrokerError
 
 _PATIENCE = 10.0
+_RETRY_AFTER = 0.01
 
 type OnMessage = Callable[[str, bytes], None]
 
 
 class MqttClient:
-    """Connects to a port without TLS on loopback; bound to the loop it is entered in."""
+    """Connects to a port without TLS on loopback; bound to the loop it is entered in.
+
+    Its connection comes back by itself, with its subscriptions.
+    """
 
     def __init__(self, port: int, username: str, password: str) -> None:
         self._port = port
-        self._on_message: OnMessage = lambda _topic, _body: None
         self._connected = asyncio.Event()
-        self._subscribed: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self._login: asyncio.Future[ReasonCode] | None = None
+        self._granted: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._loop = asyncio.get_running_loop()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
         self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.max_queued_messages_set(0)
         self._client.on_connect = self._has_connected
+        self._client.on_disconnect = self._has_disconnected
         self._client.on_subscribe = self._has_subscribed
-        self._client.on_message = self._has_message
         self._filters: list[str] = []
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._client.connect, HOST, self._port, 30)
-        self._client.loop_start()
-        async with asyncio.timeout(_PATIENCE):
-            await self._connected.wait()
+        try:
+            await self._log_in()
+        except BaseException:
+            # The thread would try for ever.
+            await self._leave()
+            raise
         return self
 
     async def __aexit__(
@@ -46,38 +53,94 @@ class MqttClient:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        await self._leave()
 
     async def subscribe(self, topic: str, on_message: OnMessage) -> None:
         """Call back, on the event loop, with every message of the topics from now on."""
-        self._on_message = on_message
+
+        def has_message(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
+            body = bytes(message.payload)
+            self._loop.call_soon_threadsafe(on_message, message.topic, body)
+
+        # Before it is granted: what is retained comes at once.
+        self._client.message_callback_add(topic, has_message)
+        try:
+            await self._ask_for(topic)
+        except BaseException:
+            self._client.message_callback_remove(topic)
+            raise
         self._filters.append(topic)
-        self._client.subscribe(topic)
+
+    async def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
+        """Publish once there is a connection, and wait until it is on its way.
+
+        A connection that is gone but not yet known to be takes a message with it: that is
+        all that QoS 0 promises.
+        """
         async with asyncio.timeout(_PATIENCE):
-            codes = await self._subscribed.get()
+            while True:
+                await self._connected.wait()
+                info = self._client.publish(topic, body, retain=retain)
+                if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    break
+                # The loss of the connection has not been told yet.
+                await asyncio.sleep(_RETRY_AFTER)
+        await asyncio.to_thread(info.wait_for_publish, _PATIENCE)
+        if not info.is_published():
+            raise BrokerError(f"a message did not leave: {topic}")
+
+    def publish_soon(self, topic: str, body: bytes) -> None:
+        """Publish without waiting; without a connection it is lost."""
+        self._client.publish(topic, body)
+
+    async def _log_in(self) -> None:
+        self._login = self._loop.create_future()
+        await asyncio.to_thread(self._client.connect, HOST, self._port, 30)
+        self._client.loop_start()
+        async with asyncio.timeout(_PATIENCE):
+            answer = await self._login
+        if answer.is_failure:
+            raise BrokerError(f"the broker refused the login: {answer}")
+
+    async def _ask_for(self, topic: str) -> None:
+        async with asyncio.timeout(_PATIENCE):
+            await self._connected.wait()
+            error, number = self._client.subscribe(topic)
+            if error is not MQTTErrorCode.MQTT_ERR_SUCCESS or number is None:
+                raise BrokerError(f"{topic} could not be subscribed to: {error.name}")
+            granted = self._granted[number] = self._loop.create_future()
+            codes = await granted
         if any(code.is_failure for code in codes):
             raise BrokerError(f"the broker refused {topic}")
 
-    async def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
-        """Publish, and wait until it is on its way."""
-        info = self._client.publish(topic, body, retain=retain)
-        await asyncio.to_thread(info.wait_for_publish, _PATIENCE)
+    async def _leave(self) -> None:
+        self._client.disconnect()
+        await asyncio.to_thread(self._client.loop_stop)
 
-    def publish_soon(self, topic: str, body: bytes) -> None:
-        """Publish without waiting."""
-        self._client.publish(topic, body)
+    def _has_connected(
+        self, client: paho.Client, _data: Any, _flags: Any, answer: ReasonCode, _: Any
+    ) -> None:
+        if not answer.is_failure:
+            for topic in self._filters:
+                client.subscribe(topic)
+        self._loop.call_soon_threadsafe(self._told_of_login, answer)
 
-    def _has_connected(self, client: paho.Client, *_: Any) -> None:
-        for topic in self._filters:
-            client.subscribe(topic)
-        self._loop.call_soon_threadsafe(self._connected.set)
+    def _has_disconnected(self, *_: Any) -> None:
+        self._loop.call_soon_threadsafe(self._connected.clear)
 
     def _has_subscribed(
-        self, _client: Any, _data: Any, _mid: int, codes: list[Any], _more: Any
+        self, _client: Any, _data: Any, number: int, codes: list[ReasonCode], _: Any
     ) -> None:
-        self._loop.call_soon_threadsafe(self._subscribed.put_nowait, codes)
+        self._loop.call_soon_threadsafe(self._told_of_grant, number, codes)
 
-    def _has_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        body = bytes(message.payload)
-        self._loop.call_soon_threadsafe(self._on_message, message.topic, body)
+    def _told_of_login(self, answer: ReasonCode) -> None:
+        if not answer.is_failure:
+            self._connected.set()
+        if self._login is not None and not self._login.done():
+            self._login.set_result(answer)
+
+    def _told_of_grant(self, number: int, codes: list[ReasonCode]) -> None:
+        # Nobody waits for what is subscribed to again after a reconnection.
+        granted = self._granted.pop(number, None)
+        if granted is not None and not granted.done():
+            granted.set_result(codes)
