@@ -56,7 +56,7 @@ class StellantisPlatform:
             )
         )
         await self._client.subscribe(f"{_CONTROL}/response", self._message)
-        await self._client.subscribe(f"{ROOT}/from/uid/+/opa/#", self._message)
+        await self._client.subscribe(f"{ROOT}/from/uid/+/opa/+/#", self._message)
         return self
 
     async def __aexit__(
@@ -89,6 +89,12 @@ class StellantisPlatform:
         )
         account = self.accounts[uid] = Account(uid=uid, password=password)
         return account
+
+    async def remove_account(self, uid: str) -> None:
+        """Delete an account, whose connections are cut."""
+        await self._order({"command": "deleteClient", "username": uid})
+        await self._order({"command": "deleteRole", "rolename": uid})
+        del self.accounts[uid]
 
     async def set_password(self, uid: str, password: str) -> None:
         """Change the password of an account, whose connections are cut."""
@@ -204,9 +210,21 @@ class StellantisPlatform:
         self._received[vin].append((topic, body))
         self._arrived.set()
         app = self._apps.get(f"{uid}/{vin}")
-        if app is not None and (answered := app(json.loads(body).get("content"))):
+        content = _content_of(body)
+        if app is None or content is None:
+            return
+        if (answered := app(content)) is not None:
             reply = json.dumps({"content": answered}).encode()
             self._client.publish_soon(topic_of(uid, vin), reply)
+
+
+def _content_of(body: bytes) -> Any:
+    """What an application in a car is handed of a message; None where it is no envelope."""
+    try:
+        envelope = json.loads(body)
+    except ValueError:
+        return None
+    return envelope.get("content") if isinstance(envelope, dict) else None
 
 
 def topic_of(uid: str, vin: str) -> str:
