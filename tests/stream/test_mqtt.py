@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 import contextlib
+import fcntl
 import logging
 import ssl
+import struct
+import termios
 import time
 from typing import Any
 
@@ -360,6 +363,62 @@ async def test_what_cannot_be_written_is_not_written_later(
             await publish_much(stream)
         with pytest.raises(ConnectionFailedError):
             await asyncio.wait_for(task, PATIENCE)
+
+
+async def wait_until_full(broker: RawBroker, stream: MqttStream) -> asyncio.Task[None]:
+    """Publish more than the line has room for; the rest waits."""
+    broker.writers[0].transport.pause_reading()  # type: ignore[attr-defined]
+    waiting = asyncio.create_task(publish_much(stream))
+    while not await stands_still(broker):
+        assert not waiting.done()
+    return waiting
+
+
+async def stands_still(broker: RawBroker) -> bool:
+    """Whether nothing arrived in the buffer of the system meanwhile."""
+    peer = broker.writers[0].get_extra_info("socket")
+
+    def unread() -> int:
+        (count,) = struct.unpack(
+            "i", fcntl.ioctl(peer.fileno(), termios.FIONREAD, b"    ")
+        )
+        return int(count)
+
+    before = unread()
+    await asyncio.sleep(0.1)
+    return before == unread() > 0
+
+
+async def test_a_message_that_nobody_waits_for_is_not_written_later() -> None:
+    """Whoever gives up a message does not expect it to arrive minutes later."""
+    async with RawBroker() as broker, running(broker.port) as (stream, task):
+        first = await wait_until_full(broker, stream)
+        second = asyncio.create_task(stream.publish("from/1", b"late"))
+        await asyncio.sleep(0.05)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        broker.writers[0].transport.resume_reading()  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionFailedError):
+            await first
+        with pytest.raises(ConnectionFailedError):
+            await task
+        async with asyncio.timeout(PATIENCE):
+            await broker.ended.wait()
+    assert not any(b"late" in each for each in broker.received)
+
+
+async def test_a_message_that_waits_when_the_stream_is_stopped_is_told_as_not_sent() -> (
+    None
+):
+    async with RawBroker() as broker:
+        async with running(broker.port) as (stream, _):
+            waiting = await wait_until_full(broker, stream)
+        with pytest.raises(ConnectionFailedError, match="closed"):
+            await waiting
+        broker.writers[0].transport.resume_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(PATIENCE):
+            await broker.ended.wait()
 
 
 async def test_the_broker_hears_goodbye() -> None:

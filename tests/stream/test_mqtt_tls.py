@@ -1,6 +1,7 @@
 """What TLS and a real broker say to certificates that are missing, wrong or expired."""
 
 from datetime import UTC, datetime, timedelta
+import gc
 import ssl
 
 import pytest
@@ -95,6 +96,9 @@ async def test_a_certificate_that_is_refused_is_told_from_a_broken_line(
 
 
 async def test_a_server_that_nobody_vouches_for_is_told(mosquitto: Mosquitto) -> None:
+    """The socket is closed too, not only when somebody collects what nobody uses."""
     identity = mosquitto.authority.client("uid")
     with pytest.raises(CertificateRefusedError):
         await try_with(mosquitto, identity, authority=Authority("Another"))
+    sockets = [each for each in gc.get_objects() if isinstance(each, ssl.SSLSocket)]
+    assert [each for each in sockets if each.fileno() != -1] == []

@@ -4,6 +4,7 @@ QoS 0 only: there is nothing to acknowledge, and nothing waits at the broker whi
 nobody is connected.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -35,7 +36,9 @@ class MqttStream:
             await _subscribed(connection, self._endpoint)
             self._connection = connection
             observer.connected(None)
-            await connection.lost
+            # Not awaited itself: whoever else waits for it would be cancelled with this task.
+            await asyncio.wait({connection.lost})
+            connection.lost.result()
         finally:
             self._connection = None
             connection.close()

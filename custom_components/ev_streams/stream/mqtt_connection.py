@@ -26,7 +26,6 @@ from .mqtt_errors import refusal, translated
 _LOGGER = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT: Final = 10.0
-# The library also takes it for the patience of a TLS handshake.
 KEEPALIVE: Final = 30
 PATIENCE: Final = 10.0
 # The vendor's sibling brokers lose segments of more than 1456 bytes (as peers found out),
@@ -116,9 +115,10 @@ class MqttConnection:
             raise ConnectionFailedError("not connected")
         try:
             await self._answer(info.mid, "a message")
-        except ConnectionFailedError as err:
-            # What could not be written must not be written some time later.
-            self._fail(err)
+        except BaseException:
+            # Whoever waited is told that it was not sent, or does not wait any more: it
+            # must not be written some time later.
+            self._fail(ConnectionFailedError("a message could not be written"))
             self.close()
             raise
 
@@ -127,8 +127,10 @@ class MqttConnection:
         if self._misc is not None:
             self._misc.cancel()
             self._misc = None
-        self._client.disconnect()
-        self._client.loop_write()
+        # Goodbye would come after what waits to be written, which would go out with it.
+        if not self._client.want_write():
+            self._client.disconnect()
+            self._client.loop_write()
         self._fail(ConnectionFailedError("closed"))
         if self._socket is not None:
             broken, self._socket = self._socket, None
@@ -322,6 +324,14 @@ class _Client(Client):
             else:
                 return connecting
         raise failure or OSError("the host has no address")
+
+    @override
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> SSLSocket:
+        """Shake hands; unlike the library's own way, close what comes to nothing."""
+        assert self._ssl_context is not None
+        # Each step of it may take as long.
+        tcp_sock.settimeout(CONNECT_TIMEOUT)
+        return self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
 
     @override
     def _sock_recv(self, bufsize: int) -> bytes:
