@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 import logging
+from math import ceil
 from typing import Any, Final
 import uuid
 
@@ -24,7 +25,7 @@ from .model import (
     TooLargeError,
     TooSoonError,
 )
-from .paths import MISSING, lookup, parse_path
+from .paths import MISSING, MappingError, lookup, parse_path
 from .stream.errors import StreamError
 from .targets import Target, targets_of
 
@@ -44,6 +45,16 @@ DEFAULT_RETRIES: Final = 2
 MOST_RETRIES: Final = 10
 PLAIN_PATH: Final = probatio.Match(r"^[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*$")
 
+
+def _path(text: str) -> str:
+    """Return a path that can be looked up; raises Invalid."""
+    try:
+        parse_path(text)
+    except MappingError as err:
+        raise probatio.Invalid(err.reason) from err
+    return text
+
+
 SEND_MESSAGE_SCHEMA = probatio.Schema(
     {
         probatio.Required(ATTR_DEVICE_ID): probatio.All(
@@ -55,7 +66,9 @@ SEND_MESSAGE_SCHEMA = probatio.Schema(
         ),
         probatio.Optional(ATTR_POPUP_BUTTON, default=False): cv.boolean,
         probatio.Optional(ATTR_ID_APP): cv.string,
-        probatio.Optional(ATTR_ACKNOWLEDGEMENT): probatio.All(cv.string, PLAIN_PATH),
+        probatio.Optional(ATTR_ACKNOWLEDGEMENT): probatio.All(
+            cv.string, PLAIN_PATH, _path
+        ),
         probatio.Optional(ATTR_TIMEOUT, default=DEFAULT_TIMEOUT): probatio.All(
             cv.positive_time_period,
             probatio.Range(min=timedelta(seconds=1), max=timedelta(minutes=10)),
@@ -126,18 +139,24 @@ async def _send_until_acknowledged(
     target: Target, message: OutgoingMessage, acknowledgement: Acknowledgement
 ) -> ServiceResponse:
     """Send, and again with the same id as long as nobody answers, as often as was asked for."""
-    acknowledged = asyncio.Event()
+    acknowledged, over = False, asyncio.Event()
 
     @callback
     def received(content: Content) -> None:
+        nonlocal acknowledged
         if acknowledgement.is_given_by(content.body):
-            acknowledged.set()
+            acknowledged = True
+            over.set()
 
-    stop = target.coordinator.traffic.listen(target.device_id, received)
+    listening = (
+        target.coordinator.traffic.listen(target.device_id, received),
+        # Once the account is unloaded nothing will be heard any more.
+        target.entry.async_on_state_change(over.set),
+    )
     try:
         size, attempts = await _send(target, message), 1
         wait = acknowledgement.timeout.total_seconds()
-        while not await _happens(acknowledged, wait):
+        while not await _happens(over, wait):
             if attempts > acknowledgement.retries:
                 break
             wait = acknowledgement.timeout.total_seconds()
@@ -151,10 +170,17 @@ async def _send_until_acknowledged(
                 _LOGGER.debug("A message could not be sent again: %s", err)
             attempts += 1
     finally:
-        stop()
+        for stop in listening:
+            stop()
+    if over.is_set() and not acknowledged:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="unloaded_while_waiting",
+            translation_placeholders={"attempts": str(attempts)},
+        )
     return {
         "sent": True,
-        "acknowledged": acknowledged.is_set(),
+        "acknowledged": acknowledged,
         "message_id": acknowledgement.message_id,
         "attempts": attempts,
         "size": size,
@@ -177,7 +203,9 @@ def _with_id(
     path: str = data[ATTR_ACKNOWLEDGEMENT]
     found = lookup(message.content, parse_path(path))
     content, message_id = message.content, str(found)
-    if found is MISSING or found in {None, ""}:
+    if isinstance(found, dict | list):
+        raise _invalid("id_not_plain")
+    if found is MISSING or found is None or found == "":
         message_id = uuid.uuid4().hex
         content = _with_value(message.content, path.split("."), message_id)
     return replace(message, content=content), Acknowledgement(
@@ -208,7 +236,7 @@ def _refused(error: MessageRefusedError) -> ServiceValidationError:
                 "message_too_large", size=str(error.size), limit=str(error.limit)
             )
         case TooSoonError():
-            return _invalid("popup_too_soon", seconds=f"{error.seconds:.0f}")
+            return _invalid("popup_too_soon", seconds=str(ceil(error.seconds)))
         case NoApplicationError():
             return _invalid("no_application")
         case _:

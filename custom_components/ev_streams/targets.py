@@ -16,6 +16,7 @@ from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 class Target:
     """A device that an action means, under the name that the user knows it by."""
 
+    entry: EvStreamsConfigEntry
     coordinator: EvStreamsCoordinator
     device_id: str
     name: str
@@ -47,6 +48,7 @@ def targets_of(call: ServiceCall) -> list[Target]:
             for domain, device_id in each.identifiers:
                 if domain == DOMAIN:
                     found[device_id] = Target(
+                        entry=entry,
                         coordinator=coordinator,
                         device_id=device_id,
                         name=each.name_by_user or each.name or device_id,

@@ -314,7 +314,7 @@ async def test_an_echo_of_ours_is_not_taken_for_the_cars(
     await partner.platform.publish(topic, orjson.dumps(sent))
     await partner.say({"ping": 1})
     await wait_for_state(hass, VIN, "message_count", "1")
-    assert entry.runtime_data.vitals.unknown == {"own_message": 1}
+    assert entry.runtime_data.vitals.unknown == {"message_of_a_server": 1}
 
 
 async def test_a_thousand_messages_a_second_lose_nothing(

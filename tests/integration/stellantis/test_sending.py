@@ -154,6 +154,7 @@ async def test_only_a_vehicle_takes_messages(
         {"retries": 11},
         {"acknowledgement_timeout": 0},
         {"acknowledgement_path": "a[0]"},
+        {"acknowledgement_path": ".".join("a" * 40)},
         {"popup_text": ""},
     ],
 )
@@ -326,3 +327,44 @@ async def test_an_id_is_put_where_there_was_no_place(
     _, body = await partner.platform.next_message(VIN)
     assert body["content"] == {"meta": {"id": response["message_id"]}}
     assert response["acknowledged"] is True
+
+
+@pytest.mark.parametrize("under", [{"id": {"a": 1}}, {"id": [1]}])
+async def test_an_id_has_to_be_plain(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, under: dict[str, Any]
+) -> None:
+    with pytest.raises(ServiceValidationError) as caught:
+        await send(hass, entry, content=under, acknowledgement_path="id")
+    assert caught.value.translation_key == "id_not_plain"
+
+
+async def test_the_spacing_of_popups_outlasts_a_change_of_the_account(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    await send(hass, entry, popup_text="Hello")
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_live(hass, entry)
+    with pytest.raises(ServiceValidationError) as caught:
+        await send(hass, entry, popup_text="Again")
+    assert caught.value.translation_key == "popup_too_soon"
+
+
+async def test_the_wait_for_an_acknowledgement_ends_with_the_account(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """It is told at once what is known, not after many attempts that go nowhere."""
+    sent = asyncio.create_task(
+        send(
+            hass,
+            entry,
+            content={},
+            acknowledgement_path="id",
+            acknowledgement_timeout=600,
+        )
+    )
+    await partner.platform.next_message(VIN)
+    await hass.config_entries.async_unload(entry.entry_id)
+    with pytest.raises(HomeAssistantError) as caught:
+        await asyncio.wait_for(sent, 10)
+    assert caught.value.translation_key == "unloaded_while_waiting"
+    assert caught.value.translation_placeholders == {"attempts": "1"}

@@ -1,4 +1,4 @@
-"""Topics, envelopes, limits and echoes of the partners' messaging."""
+"""Topics, envelopes and limits of the partners' messaging."""
 
 import json
 from typing import Any
@@ -17,7 +17,6 @@ from custom_components.ev_streams.model import (
 )
 from custom_components.ev_streams.providers.stellantis.decode import decode
 from custom_components.ev_streams.providers.stellantis.sending import (
-    Echoes,
     PopupPacer,
     envelope,
 )
@@ -135,12 +134,20 @@ def test_the_largest_message_is_taken() -> None:
     assert content_of(b"x" * 131_072) == "x" * 131_072
 
 
-@pytest.mark.parametrize("sign", ["idApp", "popup", "popupText", "popupBtn"])
-def test_what_only_a_server_writes_is_not_taken_for_the_cars(sign: str) -> None:
-    body = json.dumps({"content": {"level": 5}, sign: "x"}).encode()
+def test_what_a_server_wrote_is_not_taken_for_the_cars() -> None:
+    body = envelope(OutgoingMessage(content={"level": 5}), "app")
     message = decode(delivery(body), SAMPLES)
     assert message.content is None
     assert message.unknown == "message_of_a_server"
+
+
+@pytest.mark.parametrize("sign", ["idApp", "popup", "popupText", "popupBtn"])
+def test_an_application_may_use_the_words_of_a_server(sign: str) -> None:
+    """As one that names itself in what it says."""
+    assert content_of(json.dumps({"content": {"level": 5}, sign: "x"}).encode()) == {
+        "level": 5
+    }
+    assert content_of(json.dumps({sign: "x"}).encode()) == {sign: "x"}
 
 
 def test_a_retained_message_is_known_as_such() -> None:
@@ -214,27 +221,6 @@ def test_popups_of_a_vehicle_are_20_seconds_apart() -> None:
     assert caught.value.seconds == 5.0
     now = 20.0
     pacer.check("a")
-
-
-def test_an_echo_is_dropped_once_for_each_message_sent() -> None:
-    """The car may say the very same by itself."""
-    echoes = Echoes(clock=lambda: 0.0)
-    assert not echoes.is_echo(b"hello")
-    echoes.sending(b"hello")
-    echoes.sending(b"hello")
-    assert [echoes.is_echo(b"hello") for _ in range(3)] == [True, True, False]
-
-
-def test_an_echo_is_expected_for_a_minute_only() -> None:
-    now = 0.0
-    echoes = Echoes(clock=lambda: now)
-    echoes.sending(b"hello")
-    now = 30.0
-    echoes.sending(b"hello")
-    now = 61.0
-    assert [echoes.is_echo(b"hello") for _ in range(2)] == [True, False]
-    now = 200.0
-    assert not echoes.is_echo(b"hello")
 
 
 def test_what_cannot_be_in_a_topic_is_told() -> None:

@@ -1,5 +1,6 @@
 """One Stellantis account at work: where its stream is, what its messages mean, how to answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from ...stream.mqtt import MqttStream
 from ...stream.mqtt_connection import MqttEndpoint
 from ...stream.supervisor import Stream
 from . import decode
-from .sending import Echoes, PopupPacer, envelope
+from .sending import PopupPacer, envelope
 from .topics import Topics
 
 
@@ -31,7 +32,8 @@ class StellantisAccount:
     """The protocol half of a Stellantis entry.
 
     `load_tls` may raise AccountRefusedError where what it needs is gone;
-    `list_vehicles` tells which ones the user has added.
+    `list_vehicles` tells which ones the user has added, `popups` which were shown
+    before this account was set up anew.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class StellantisAccount:
         *,
         load_tls: LoadTls,
         list_vehicles: Callable[[], list[DeviceRecord]],
+        popups: PopupPacer,
     ) -> None:
         """`endpoint` comes without TLS, which is loaded by `start`."""
         self.expires_at: datetime | None = None
@@ -50,8 +53,7 @@ class StellantisAccount:
         self._id_app = id_app
         self._load_tls = load_tls
         self._list_vehicles = list_vehicles
-        self._echoes = Echoes()
-        self._popups = PopupPacer()
+        self._popups = popups
         self._stream: MqttStream | None = None
 
     async def start(self) -> None:
@@ -75,8 +77,6 @@ class StellantisAccount:
 
     def decode(self, delivery: Delivery) -> Message:
         """Decode one delivery; raises BadInputError."""
-        if self._echoes.is_echo(delivery.body):
-            return Message(unknown="own_message")
         return decode.decode(delivery, self._topics)
 
     async def snapshot(self, device_id: str) -> list[Update]:
@@ -104,13 +104,12 @@ class StellantisAccount:
             self._popups.check(device_id)
         if self._stream is None:
             raise ConnectionFailedError("not connected")
-        self._echoes.sending(body)
         if message.popup is not None:
             # Two at once must not both find the screen free.
             self._popups.shown(device_id)
         try:
             await self._stream.publish(self._topics.publishing(device_id), body)
-        except ConnectionFailedError:
+        except ConnectionFailedError, asyncio.CancelledError:
             if message.popup is not None:
                 self._popups.not_shown(device_id)
             raise

@@ -26,8 +26,10 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.util.hass_dict import HassKey
 import probatio
 
+from ...const import DOMAIN
 from ...model import DeviceRecord
 from ...secret_store import SecretStore
 from ...stream.certificate import (
@@ -41,6 +43,7 @@ from ...stream.mqtt_connection import MqttEndpoint
 from ...stream.tls import client_context, is_private_host
 from ..base import Given, ProviderForm, Trial
 from .account import StellantisAccount, Tls
+from .sending import PopupPacer
 from .topics import DEFAULT_ROOT, Direction, Topics, is_usable_root, is_usable_uid
 
 PRE_PRODUCTION: Final = "iot-partners-preprod.mpsa.com"
@@ -56,6 +59,7 @@ CONF_ROOT: Final = "topic_root"
 CONF_DIRECTION: Final = "direction"
 CONF_ID_APP: Final = "id_app"
 CONF_FINGERPRINT: Final = "certificate_fingerprint"
+POPUPS: HassKey[dict[str, PopupPacer]] = HassKey(f"{DOMAIN}_popups")
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
 
 # No production host: the one on the vendor's page lies in a domain that may not be
@@ -209,6 +213,10 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
         entry.data.get(CONF_ID_APP, ""),
         load_tls=load_tls,
         list_vehicles=list_vehicles,
+        # A car that was added a moment ago has set up the account anew.
+        popups=hass.data.setdefault(POPUPS, {}).setdefault(
+            entry.entry_id, PopupPacer()
+        ),
     )
 
 

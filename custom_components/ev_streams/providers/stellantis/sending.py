@@ -1,8 +1,6 @@
-"""What goes to an application in a car: its envelope, its limits, and how to know it again."""
+"""What goes to an application in a car: its envelope and its limits."""
 
-from collections import Counter, deque
 from collections.abc import Callable
-from hashlib import sha256
 from time import monotonic
 from typing import Final
 
@@ -13,8 +11,6 @@ from .decode import CONTENT, LARGEST
 
 # Seconds between popups of one vehicle: the vendor forbids more.
 POPUP_SPACING: Final = 20.0
-# An echo comes at once; what comes later says the same by chance.
-ECHO_WITHIN: Final = 60.0
 
 
 def envelope(message: OutgoingMessage, id_app: str) -> bytes:
@@ -55,44 +51,3 @@ class PopupPacer:
     def not_shown(self, vin: str) -> None:
         """Forget a popup that could not be sent after all."""
         self._shown_at.pop(vin, None)
-
-
-class Echoes:
-    """Knows the messages of ours that a broker sends back.
-
-    That happens only where somebody bridges the two directions. Each one sent hides one
-    received: the car may say the very same by itself.
-    """
-
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        """Have sent nothing; `clock` gives seconds."""
-        self._clock = clock
-        self._sent: deque[tuple[float, bytes]] = deque()
-        self._expected: Counter[bytes] = Counter()
-
-    def sending(self, body: bytes) -> None:
-        """Note a message before it is sent: the echo may be quicker than the answer."""
-        self._forget_old()
-        digest = sha256(body).digest()
-        self._sent.append((self._clock(), digest))
-        self._expected[digest] += 1
-
-    def is_echo(self, body: bytes) -> bool:
-        """Whether the message is one of ours, once for each that was sent."""
-        if not self._sent:
-            return False
-        self._forget_old()
-        digest = sha256(body).digest()
-        if not self._expected[digest]:
-            return False
-        self._expected[digest] -= 1
-        return True
-
-    def _forget_old(self) -> None:
-        oldest = self._clock() - ECHO_WITHIN
-        while self._sent and self._sent[0][0] < oldest:
-            _, digest = self._sent.popleft()
-            if self._expected[digest] > 0:
-                self._expected[digest] -= 1
-            if not self._expected[digest]:
-                del self._expected[digest]
