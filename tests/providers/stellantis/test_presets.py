@@ -1,8 +1,10 @@
 """The presets make of known contents what a driver would say of them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from jinja2.nativetypes import NativeEnvironment
 import pytest
 
 from custom_components.ev_streams.mapping import OutcomeKind, Preset, evaluate, matching
@@ -32,11 +34,16 @@ def v4(extension: bool = True, **charging: Any) -> dict[str, Any]:
     }
 
 
+def rendered(text: str, variables: Mapping[str, object]) -> object:
+    """Render as Home Assistant does: what looks like a number is one."""
+    return NativeEnvironment().from_string(text).render(**variables)
+
+
 def values(preset: Preset, content: object) -> dict[str, Any]:
     """Return what each field becomes; a reason in brackets where it is left out."""
     found: dict[str, Any] = {}
     for mapping in preset.mappings:
-        outcome = evaluate(mapping, content, held=None, arrived_at=NOW)
+        outcome = evaluate(mapping, content, held=None, arrived_at=NOW, render=rendered)
         if outcome.kind is OutcomeKind.VALUE:
             found[mapping.key] = outcome.value
         elif outcome.kind is OutcomeKind.REFUSED:
@@ -126,12 +133,20 @@ def test_a_snapshot_of_the_app() -> None:
 
 def test_values_that_mean_nothing_in_a_snapshot_change_nothing() -> None:
     found = values(REMOTE_SERVICES, snapshot(rate=510, remaining_time=2047))
-    assert found["charging"] == ["sentinel"]
     assert found["charging_rate"] == ["sentinel"]
     assert found["remaining_time"] == ["sentinel"]
     assert values(REMOTE_SERVICES, snapshot(remaining_time=635))["remaining_time"] == [
         "sentinel"
     ]
+
+
+@pytest.mark.parametrize(("hmi_state", "charging"), [(1, True), (0, False), (3, False)])
+def test_without_a_rate_the_display_tells_whether_it_charges(
+    hmi_state: int, charging: bool
+) -> None:
+    """Else a session would go on for as long as no rate is known."""
+    found = values(REMOTE_SERVICES, snapshot(rate=510, hmi_state=hmi_state))
+    assert found["charging"] is charging
 
 
 def test_a_snapshot_after_charging() -> None:

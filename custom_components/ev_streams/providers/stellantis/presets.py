@@ -155,7 +155,14 @@ REMOTE_SERVICES: Final = Preset(
     mappings=(
         _snapshot(BATTERY_LEVEL, "soc_batt"),
         _snapshot(RANGE, "autonomy_zev"),
-        _snapshot(IS_CHARGING, "rate", "510"),
+        # While the rate is not known, the display tells.
+        replace(
+            _snapshot(IS_CHARGING, "rate"),
+            template=(
+                "{{ value if value | float(0) != 510"
+                " else content.charging_state.hmi_state == 1 }}"
+            ),
+        ),
         _snapshot(CHARGING_RATE, "rate", "510"),
         _snapshot(REMAINING_TIME, "remaining_time", "2047", "635"),
         FieldMapping(
