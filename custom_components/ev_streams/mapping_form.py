@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+import json
+import re
 from typing import Any, Final
 
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass
@@ -46,6 +48,11 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 # A value is shown as long as one can still take it in.
 SHOWN: Final = 60
 SEPARATOR: Final = "="
+VALUE_LINE: Final = re.compile(
+    r"""\s* (?: (?P<quoted>"(?:[^"\\]|\\.)*") | (?P<plain>[^\s="](?:[^=]*[^\s=])?) )
+    \s* = \s* (?P<new>\S(?:.*\S)?) \s*""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def _select(options: Iterable[str], *, custom_value: bool = False) -> SelectSelector:
@@ -135,7 +142,7 @@ def shown_of(mapping: FieldMapping) -> dict[str, Any]:
 
 def value_lines(value_map: Mapping[str, str]) -> list[str]:
     """Return other words for values as the form shows them."""
-    return [f"{old}{SEPARATOR}{new}" for old, new in value_map.items()]
+    return [f"{_quoted(old)}{SEPARATOR}{new}" for old, new in value_map.items()]
 
 
 def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> FieldMapping:
@@ -174,11 +181,23 @@ def _marker(name: str, shown: Mapping[str, Any]) -> probatio.Marker:
 def _value_map(lines: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for line in lines:
-        old, separator, new = line.partition(SEPARATOR)
-        if not separator or not old.strip() or not new.strip():
+        match = VALUE_LINE.fullmatch(line)
+        if match is None:
             raise MappingError("bad_value_map", "value_map")
-        names[old.strip()] = new.strip()
+        try:
+            old = json.loads(match["quoted"]) if match["quoted"] else match["plain"]
+        except ValueError as err:
+            raise MappingError("bad_value_map", "value_map") from err
+        names[old] = match["new"]
     return names
+
+
+def _quoted(old: str) -> str:
+    """Return a value as it stands before the separator; in quotes where that is not plain."""
+    match = VALUE_LINE.fullmatch(f"{old}{SEPARATOR}x")
+    if match is not None and match["plain"] == old:
+        return old
+    return json.dumps(old, ensure_ascii=False)
 
 
 def _check_classes(mapping: FieldMapping) -> None:
