@@ -4,7 +4,7 @@ That a session begins and ends with the charging is inferred: nobody names it.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from .model import Reading, Session, SessionChange, SessionPhase, Update
@@ -28,6 +28,7 @@ class ChargingSessions:
         """Go on from the concluded session that has not stopped; nothing else is needed."""
         self._device_id = device_id
         self._started_at = None if open_session is None else open_session.started_at
+        self._last_start = EARLIEST
 
     def take(self, update: Update) -> list[Update]:
         """Return the start or the stop that follows from a reading that is news."""
@@ -35,7 +36,9 @@ class ChargingSessions:
             return []
         moment = update.measured_at
         if update.value is True and self._started_at is None:
-            self._started_at = moment
+            # Two may begin at once, says a clock that counts seconds: they are two.
+            moment = max(moment, self._last_start + timedelta(microseconds=1))
+            self._started_at = self._last_start = moment
             return [self._change(SessionPhase.STARTED, moment)]
         if update.value is False and self._started_at is not None:
             changes: list[Update] = [
