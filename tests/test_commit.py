@@ -422,6 +422,7 @@ def all_kinds(device_id: str) -> Batch:
     batch.late_hours = {(device_id, NOW)}
     batch.kept_since = {device_id: NOW}
     batch.forgotten_sessions = {(device_id, "2")}
+    batch.forgotten_readings = {(device_id, "a")}
     return batch
 
 

@@ -195,15 +195,23 @@ async def test_a_forgotten_session_is_gone_and_stays_announced(path: Path) -> No
     assert contents.announced == [(CHARGER, "1", STARTED)]
 
 
+async def test_a_forgotten_reading_is_gone(path: Path) -> None:
+    first = batch_of(reading(1, key="a"), reading(2, key="b"))
+    second = Batch(forgotten_readings={(CHARGER, "a"), (CHARGER, "never known")})
+    contents = await contents_after(path, [first, second])
+    assert contents.readings == [reading(2, key="b")]
+
+
 DEVICES = st.sampled_from([CHARGER, OTHER])
 IDS = st.sampled_from(["1", "2", "3"])
 HOURS = st.integers(0, 3).map(lambda hours: NOW + hours * HOUR)
 BATCHES = st.builds(
-    lambda things, announced, late, forgotten: replace(
+    lambda things, announced, late, forgotten, no_readings: replace(
         batch_of(*things),
         announced=dict.fromkeys(announced),
         late_hours=late,
         forgotten_sessions=forgotten,
+        forgotten_readings=no_readings,
     ),
     st.lists(
         st.builds(reading, st.integers(0, 3), key=IDS, device_id=DEVICES)
@@ -214,6 +222,7 @@ BATCHES = st.builds(
     ),
     st.lists(st.tuples(DEVICES, IDS, st.sampled_from(SessionPhase)), max_size=2),
     st.sets(st.tuples(DEVICES, HOURS), max_size=2),
+    st.sets(st.tuples(DEVICES, IDS), max_size=3),
     st.sets(st.tuples(DEVICES, IDS), max_size=3),
 )
 
@@ -265,6 +274,7 @@ def test_a_batch_tells_whether_it_holds_anything() -> None:
         Batch(announced={(CHARGER, "1", STARTED): None}),
         Batch(late_hours={(CHARGER, NOW)}),
         Batch(forgotten_sessions={(CHARGER, "1")}),
+        Batch(forgotten_readings={(CHARGER, "a")}),
     ):
         assert batch
         assert not batch.is_empty()

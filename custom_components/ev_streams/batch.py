@@ -16,7 +16,8 @@ class Batch:
     whose event has fired, in that order, `late_hours` the tops of the hours that
     wait for import.
     `kept_since` tells by device before when points are missing, which never moves
-    back. `recent` are all messages of a device that are to be kept, oldest first. A session that is both forgotten and written is written.
+    back. `recent` are all messages of a device that are to be kept, oldest first.
+    What is both forgotten and written is written.
     """
 
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Batch:
     kept_since: dict[str, datetime] = field(default_factory=dict)
     recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
     forgotten_sessions: set[tuple[str, str]] = field(default_factory=set)
+    forgotten_readings: set[tuple[str, str]] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return not self.is_empty()
@@ -44,12 +46,15 @@ class Batch:
             or self.kept_since
             or self.recent
             or self.forgotten_sessions
+            or self.forgotten_readings
         )
 
     def merge(self, newer: Batch) -> None:
         """Add what was gathered later; it wins where both tell something."""
         for forgotten in newer.forgotten_sessions:
             self.sessions.pop(forgotten, None)
+        for forgotten in newer.forgotten_readings:
+            self.readings.pop(forgotten, None)
         self.readings |= newer.readings
         self.sessions |= newer.sessions
         self.announced |= newer.announced
@@ -61,6 +66,8 @@ class Batch:
         self.recent |= newer.recent
         self.forgotten_sessions |= newer.forgotten_sessions
         self.forgotten_sessions -= newer.sessions.keys()
+        self.forgotten_readings |= newer.forgotten_readings
+        self.forgotten_readings -= newer.readings.keys()
 
     def forget(self, device_id: str) -> None:
         """Drop all that concerns a device."""
@@ -74,6 +81,9 @@ class Batch:
         self.recent.pop(device_id, None)
         self.forgotten_sessions = {
             each for each in self.forgotten_sessions if each[0] != device_id
+        }
+        self.forgotten_readings = {
+            each for each in self.forgotten_readings if each[0] != device_id
         }
 
 

@@ -30,14 +30,14 @@ KEY_MESSAGE: Final = "message"
 KEY_MESSAGE_COUNT: Final = "message_count"
 KEY_CERTIFICATE_EXPIRY: Final = "certificate_expiry"
 KEY_HISTORY_IMPORT: Final = "history_import"
+SESSION_KEYS: Final = frozenset(
+    f"{KEY_SESSION}_{fact}" for fact in ("start", "stop", "energy", "duration")
+)
 # No mapped field may be called like these.
 RESERVED_KEYS: Final = frozenset(
     {
         KEY_SESSION,
-        f"{KEY_SESSION}_start",
-        f"{KEY_SESSION}_stop",
-        f"{KEY_SESSION}_energy",
-        f"{KEY_SESSION}_duration",
+        *SESSION_KEYS,
         KEY_LAST_MESSAGE,
         KEY_MESSAGE,
         KEY_MESSAGE_COUNT,

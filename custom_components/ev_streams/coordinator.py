@@ -179,6 +179,9 @@ class EvStreamsCoordinator:
         contents = await open_store(self.store, self.store_monitor)
         self.intake.restore(contents)
         self.traffic.restore(contents.recent)
+        now = dt_util.utcnow()
+        for reading in self.traffic.resume():
+            self.intake.take(reading, now, is_streamed=False)
         try:
             for device_id in {*self.ledger.devices(), *contents.recent}:
                 if self.inventory.is_deselected(device_id):

@@ -10,6 +10,7 @@ from homeassistant.helpers.redact import REDACTED
 
 from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .mapping import OF_MAPPING
 
 # What says where and how, not who.
 PUBLIC = frozenset({CONF_PROVIDER, "api_url", "host", "port", "tls", "direction"})
@@ -93,17 +94,18 @@ async def async_get_device_diagnostics(
 
 
 def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]:
-    # What the user has mapped may be anything, a position or a name.
-    mapped = {each.key for each in coordinator.traffic.mappings(device_id)}
-    personal = coordinator.provider.personal_keys | mapped
+    personal = coordinator.provider.personal_keys
     session = coordinator.ledger.last_session(device_id)
     return {
         "model": coordinator.inventory.followed[device_id].model,
         "listed": coordinator.inventory.is_listed(device_id),
         "upload_latency": coordinator.vitals.upload_latency.get(device_id),
         "readings": {
-            key: {
-                "value": REDACTED if key in personal else reading.value,
+            key.partition(OF_MAPPING)[0]: {
+                # What the user has mapped may be anything, a position or a name.
+                "value": REDACTED
+                if key in personal or OF_MAPPING in key
+                else reading.value,
                 "measured_at": reading.measured_at,
                 "arrived_at": reading.arrived_at,
             }

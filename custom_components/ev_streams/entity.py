@@ -107,15 +107,16 @@ class ReadingEntity(EvStreamsEntity):
         device_id: str,
         description: EvStreamsSensorDescription | EvStreamsBinarySensorDescription,
     ) -> None:
-        """Follow the description's key."""
-        super().__init__(coordinator, device_id, description)
+        """Follow the key of the readings."""
+        self._reading_key = description.reading_key or description.key
+        super().__init__(
+            coordinator, device_id, description, listens_to=self._reading_key
+        )
         self._is_telemetry = description.is_telemetry
 
     @override
     def _current(self) -> EntityValue:
-        reading = self._coordinator.ledger.reading(
-            self._device_id, self.entity_description.key
-        )
+        reading = self._coordinator.ledger.reading(self._device_id, self._reading_key)
         return None if reading is None else reading.value
 
 

@@ -119,6 +119,10 @@ class Ledger:
             for phase in sorted(phases)
         ]
 
+    def drop_reading(self, device_id: str, key: str) -> None:
+        """Forget a reading whose key means nothing any more."""
+        self._readings[device_id].pop(key, None)
+
     def drop_session(self, device_id: str, session_id: str) -> None:
         """Forget a session that turned out to be none."""
         self._sessions[device_id].pop(session_id, None)

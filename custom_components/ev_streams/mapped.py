@@ -5,12 +5,13 @@ from enum import StrEnum
 
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
-from .const import DOMAIN
+from .const import DOMAIN, KEY_SESSION, SESSION_KEYS
 from .coordinator import EvStreamsCoordinator
-from .mapping import FieldMapping, MappedPlatform
+from .mapping import FieldMapping, MappedPlatform, reading_key
 from .providers.base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
 
 # Digits after the point: Home Assistant shows more of these than anybody reads.
@@ -26,6 +27,7 @@ def mapped_sensors(
         is_enum = device_class is SensorDeviceClass.ENUM
         yield EvStreamsSensorDescription(
             key=mapping.key,
+            reading_key=reading_key(mapping),
             name=mapping.name,
             device_class=device_class,
             native_unit_of_measurement=mapping.unit,
@@ -42,6 +44,7 @@ def mapped_binary_sensors(
     for mapping in _of_platform(coordinator, device_id, MappedPlatform.BINARY_SENSOR):
         yield EvStreamsBinarySensorDescription(
             key=mapping.key,
+            reading_key=reading_key(mapping),
             name=mapping.name,
             device_class=_member(BinarySensorDeviceClass, mapping.device_class),
         )
@@ -54,17 +57,21 @@ def remove_unmapped(
     before: Collection[FieldMapping],
     after: Collection[FieldMapping],
 ) -> None:
-    """Take the entities off the registry whose field is mapped no more, or to another platform."""
+    """Take the entities off the registry that are mapped no more, or to another platform."""
     registry = er.async_get(hass)
-    kept = {(mapping.platform, mapping.key) for mapping in after}
-    for mapping in before:
-        if (mapping.platform, mapping.key) in kept:
-            continue
-        entity_id = registry.async_get_entity_id(
-            mapping.platform, DOMAIN, f"{device_id}_{mapping.key}"
-        )
+    for platform, key in _entities_of(before) - _entities_of(after):
+        entity_id = registry.async_get_entity_id(platform, DOMAIN, f"{device_id}_{key}")
         if entity_id is not None:
             registry.async_remove(entity_id)
+
+
+def _entities_of(mappings: Collection[FieldMapping]) -> set[tuple[str, str]]:
+    """Return the platform and the key of each entity that follows from mappings."""
+    found = {(str(mapping.platform), mapping.key) for mapping in mappings}
+    if any(mapping.makes_sessions for mapping in mappings):
+        found.add((Platform.EVENT, KEY_SESSION))
+        found |= {(Platform.SENSOR, key) for key in SESSION_KEYS}
+    return found
 
 
 def _of_platform(

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
+import json
 import math
 import re
 from typing import Any, Final
@@ -24,6 +26,23 @@ DIGITS: Final = 6
 TIMESTAMP: Final = "timestamp"
 DURATION: Final = "duration"
 ENUM: Final = "enum"
+
+# What may change while a value goes on meaning the same.
+WITHOUT_MEANING: Final = frozenset(
+    {
+        "name",
+        "minimum",
+        "maximum",
+        "never_decreasing",
+        "sentinels",
+        "timestamp_path",
+        "makes_sessions",
+    }
+)
+# Why a value is left out of which the user said that it means nothing.
+SENTINEL: Final = "sentinel"
+# No key of a table has it.
+OF_MAPPING: Final = "~"
 
 type Render = Callable[[str, Mapping[str, object]], object]
 
@@ -110,7 +129,8 @@ def evaluate(
 ) -> Outcome:
     """Return what a message says of a field; `held` is the value that is known so far.
 
-    A field that is not there says nothing, null says that the value is not known.
+    A field that is not there says nothing, null says that the value is not known, and
+    so does a template that gives none.
     """
     measured_at = arrived_at
     try:
@@ -124,12 +144,29 @@ def evaluate(
             return Outcome(kind=OutcomeKind.UNKNOWN, measured_at=measured_at)
         _refuse_sentinel(mapping, raw)
         given = _transformed(mapping, raw, content, render, variables or {})
+        if given is None:
+            return Outcome(kind=OutcomeKind.UNKNOWN, measured_at=measured_at)
         value = _guarded(mapping, _converted(mapping, given), held)
     except ConversionError as err:
         return Outcome(
             kind=OutcomeKind.REFUSED, measured_at=measured_at, reason=err.reason
         )
     return Outcome(kind=OutcomeKind.VALUE, measured_at=measured_at, value=value)
+
+
+def reading_key(mapping: FieldMapping) -> str:
+    """Return under which key the readings of a field are held.
+
+    It changes with all that decides what a value means, so that none is ever taken for
+    one of the field that it was before.
+    """
+    members = {
+        name: value
+        for name, value in mapping.as_dict().items()
+        if name not in WITHOUT_MEANING
+    }
+    digest = sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
+    return f"{mapping.key}{OF_MAPPING}{digest[:8]}"
 
 
 def unique_key(name: str, taken: Collection[str]) -> str:
@@ -176,13 +213,13 @@ def _refuse_sentinel(mapping: FieldMapping, raw: object) -> None:
     """Raise for a value that means nothing, however its number is written."""
     for sentinel in mapping.sentinels:
         if json_text(raw) == sentinel:
-            raise ConversionError("sentinel")
+            raise ConversionError(SENTINEL)
         try:
             is_same = number(raw) == number(sentinel)
         except ConversionError:
             continue
         if is_same:
-            raise ConversionError("sentinel")
+            raise ConversionError(SENTINEL)
 
 
 def _transformed(

@@ -353,6 +353,7 @@ def _recent(connection: sqlite3.Connection) -> dict[str, tuple[RecentMessage, ..
 
 def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
     """Pair each statement with its rows, in the order in which they are to run."""
+    yield tables.FORGET_READING, batch.forgotten_readings
     yield tables.WRITE_READING, map(tables.row_of_reading, batch.readings.values())
     yield tables.FORGET_SESSION, batch.forgotten_sessions
     yield tables.WRITE_SESSION, map(tables.row_of_session, batch.sessions.values())

@@ -98,6 +98,7 @@ READ_READINGS: Final = """
 WRITE_READING: Final = """
     INSERT OR REPLACE INTO readings (device_id, key, value, measured_at, arrived_at)
     VALUES (?, ?, ?, ?, ?)"""
+FORGET_READING: Final = "DELETE FROM readings WHERE device_id = ? AND key = ?"
 
 READ_SESSIONS: Final = """
     SELECT device_id, session_id, started_at, stopped_at,

@@ -4,7 +4,8 @@ Times are aware UTC.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
 from typing import Final
@@ -13,7 +14,16 @@ from .charging import KEY_CHARGING
 from .commit import Committer
 from .const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
 from .ledger import Ledger
-from .mapping import FieldMapping, Outcome, OutcomeKind, Render, evaluate
+from .mapping import (
+    OF_MAPPING,
+    SENTINEL,
+    FieldMapping,
+    Outcome,
+    OutcomeKind,
+    Render,
+    evaluate,
+    reading_key,
+)
 from .model import Content, Reading, RecentMessage, Value
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,6 +32,9 @@ KEPT: Final = 10
 # Strangers are kept in memory only, for the moment at which they are added.
 STRANGERS: Final = 20
 LOG_AGAIN_AFTER: Final = timedelta(hours=1)
+
+# What makes a reading.
+TOLD: Final = frozenset({OutcomeKind.VALUE, OutcomeKind.UNKNOWN})
 
 type ContentListener = Callable[[Content], None]
 
@@ -44,7 +57,10 @@ class Traffic:
         self.refused: Counter[tuple[str, str]] = Counter()
         self._ledger = ledger
         self._committer = committer
-        self._mappings = mappings
+        self._mappings = {
+            device_id: {reading_key(each): each for each in of_device}
+            for device_id, of_device in mappings.items()
+        }
         self._render = render
         self._recent: dict[str, deque[RecentMessage]] = {}
         self._strangers: dict[str, deque[RecentMessage]] = {}
@@ -55,6 +71,47 @@ class Traffic:
         """Go on from what was kept."""
         for device_id, messages in recent.items():
             self._recent[device_id] = deque(messages, maxlen=KEPT)
+
+    def resume(self) -> list[Reading]:
+        """Bring what is held in line with the mappings, which the user may have changed.
+
+        Returns what the kept messages tell of fields that are new, and the end of a
+        charging that no field tells of any more.
+        """
+        return [
+            reading
+            for device_id, mappings in self._mappings.items()
+            for reading in self._resumed(device_id, mappings)
+        ]
+
+    def _resumed(
+        self, device_id: str, mappings: Mapping[str, FieldMapping]
+    ) -> Iterator[Reading]:
+        held = self._ledger.readings(device_id)
+        for key in held:
+            if OF_MAPPING in key and key not in mappings:
+                self._ledger.drop_reading(device_id, key)
+                self._committer.batch.forgotten_readings.add((device_id, key))
+                self._committer.changed()
+        for key, mapping in mappings.items():
+            if key not in held:
+                yield from self._told_before(device_id, key, mapping)
+        charging = held.get(KEY_CHARGING)
+        if (
+            charging is not None
+            and charging.value is True
+            and not any(each.makes_sessions for each in mappings.values())
+        ):
+            # It was charging then; since when it is not, nobody tells.
+            yield replace(charging, value=False)
+
+    def _told_before(
+        self, device_id: str, key: str, mapping: FieldMapping
+    ) -> Iterator[Reading]:
+        """Return the values of a field in the kept messages; sessions of the past they make none."""
+        for _, outcome in self.preview(device_id, mapping):
+            if outcome.kind in TOLD:
+                yield _reading(device_id, key, outcome)
 
     def recent(self, device_id: str) -> list[RecentMessage]:
         """Return the newest messages of a device, the newest first."""
@@ -67,7 +124,7 @@ class Traffic:
 
     def mappings(self, device_id: str) -> Sequence[FieldMapping]:
         """Return the user's mappings of a device."""
-        return self._mappings.get(device_id, ())
+        return tuple(self._mappings.get(device_id, {}).values())
 
     def take(self, device_id: str, content: Content, now: datetime) -> list[Reading]:
         """Keep a message of a followed device; returns the readings that follow from it."""
@@ -78,8 +135,8 @@ class Traffic:
         if not content.is_retained:
             # One that the broker kept was sent some time ago, maybe counted then.
             readings += self._counted(device_id, now)
-        for mapping in self.mappings(device_id):
-            readings += self._mapped(device_id, mapping, content, now)
+        for key, mapping in self._mappings.get(device_id, {}).items():
+            readings += self._mapped(device_id, key, mapping, content, now)
         return readings
 
     def take_stranger(self, device_id: str, content: Content, now: datetime) -> None:
@@ -137,33 +194,30 @@ class Traffic:
         ]
 
     def _mapped(
-        self, device_id: str, mapping: FieldMapping, content: Content, now: datetime
+        self,
+        device_id: str,
+        key: str,
+        mapping: FieldMapping,
+        content: Content,
+        now: datetime,
     ) -> list[Reading]:
-        held = self._ledger.reading(device_id, mapping.key)
-        if content.is_retained and held is not None and not mapping.timestamp_path:
-            # Of any age: it must not win over what came since.
-            return []
+        held = self._ledger.reading(device_id, key)
         outcome = self._evaluate(
             mapping, content, None if held is None else held.value, now
         )
         if outcome.kind is OutcomeKind.REFUSED:
             self._refuse(mapping.key, outcome.reason or "refused", now)
-        if outcome.kind not in {OutcomeKind.VALUE, OutcomeKind.UNKNOWN}:
+        if outcome.kind not in TOLD:
             return []
-        # An empty text says that there is nothing to know.
-        value = "" if outcome.value is None else outcome.value
-        keys = [mapping.key]
-        if mapping.makes_sessions and isinstance(value, bool):
-            keys.append(KEY_CHARGING)
-        return [
-            Reading(
-                device_id=device_id,
-                key=key,
-                value=value,
-                measured_at=outcome.measured_at,
-            )
-            for key in keys
-        ]
+        # Of any age where it does not say when it was measured.
+        is_undated = content.is_retained and outcome.measured_at == now
+        if is_undated and held is not None:
+            # It must not win over what came since.
+            return []
+        reading = _reading(device_id, key, outcome)
+        if not mapping.makes_sessions or is_undated or reading.value == "":
+            return [reading]
+        return [reading, replace(reading, key=KEY_CHARGING)]
 
     def _evaluate(
         self,
@@ -185,6 +239,9 @@ class Traffic:
         """Count a value that is left out, and log it once an hour: what it was, never."""
         refused = (key, reason)
         self.refused[refused] += 1
+        if reason == SENTINEL:
+            # The user expects it.
+            return
         logged_at = self._logged_at.get(refused)
         if logged_at is None or now - logged_at >= LOG_AGAIN_AFTER:
             self._logged_at[refused] = now
@@ -202,3 +259,13 @@ class Traffic:
             # It comes with every connection, and would push out what else was said.
             return
         messages.append(RecentMessage(received_at=now, content=content))
+
+
+def _reading(device_id: str, key: str, outcome: Outcome) -> Reading:
+    return Reading(
+        device_id=device_id,
+        key=key,
+        # An empty text says that there is nothing to know.
+        value="" if outcome.value is None else outcome.value,
+        measured_at=outcome.measured_at,
+    )

@@ -24,19 +24,25 @@ class EvStreamsSensorDescription(SensorEntityDescription):
 
     `is_telemetry` values are unavailable while the device itself is offline,
     settings are not. `period` is how many seconds lie between two states at least,
-    for what changes with every message and would fill the recorder.
+    for what changes with every message and would fill the recorder. `reading_key` is
+    the ledger's key where that is another than the entity's.
     """
 
     is_telemetry: bool = False
     period: float | None = None
+    reading_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvStreamsBinarySensorDescription(BinarySensorEntityDescription):
-    """A binary sensor of one ledger key; `inverted` where on means the opposite of true."""
+    """A binary sensor of one ledger key; `inverted` where on means the opposite of true.
+
+    `reading_key` is the ledger's key where that is another than the entity's.
+    """
 
     is_telemetry: bool = False
     inverted: bool = False
+    reading_key: str | None = None
 
 
 class Account(Protocol):

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ev_streams.const import DOMAIN
 
-from ..helpers import wait_for_state
+from ..helpers import state, wait_for_state, wait_until
 from .helpers import OTHER_VIN, VIN, Partner, add_partner, add_vehicle, change_vehicle
 from .test_mapping import field_form
 
@@ -34,8 +34,6 @@ async def test_diagnostics_and_log_give_nobody_away(
     await add_vehicle(hass, entry)
     await partner.say({"driver": OWNER, "at": {"lat": PLACE}, VIN: [1, "x"]})
     await partner.say("hello", vin=OTHER_VIN)
-    topic = f"psa/OVIPPartners-Dev/to/uid/{partner.account.uid}/opa/{VIN}"
-    await partner.platform.publish(topic, b"\xff" + OWNER.encode())
     await wait_for_state(hass, VIN, "message_count", "1")
     await change_vehicle(
         hass,
@@ -45,8 +43,12 @@ async def test_diagnostics_and_log_give_nobody_away(
         field_form(path="driver", name="Driver"),
         "save_field",
     )
+    assert state(hass, VIN, "driver").state == OWNER
     await partner.say({"driver": OWNER})
-    await wait_for_state(hass, VIN, "driver", OWNER)
+    topic = f"psa/OVIPPartners-Dev/to/uid/{partner.account.uid}/opa/{VIN}"
+    await partner.platform.publish(topic, b"\xff" + OWNER.encode())
+    refusals = entry.runtime_data.refusals
+    await wait_until(lambda: refusals.counts.total() == 1, "the one that is refused")
 
     device = dr.async_get(hass).async_get_device_by_identifier(
         (DOMAIN, VIN), entry.entry_id
@@ -77,4 +79,5 @@ async def test_diagnostics_and_log_give_nobody_away(
     ]
     assert of_vehicle["readings"]["message_count"]["value"] == 2
     assert of_vehicle["readings"]["driver"]["value"] == "**REDACTED**"
-    assert whole["messages"]["last_refused"] == []
+    (refused,) = whole["messages"]["last_refused"]
+    assert refused["reason"] == "not_a_text"
