@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+import socket
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +34,7 @@ class MqttClient:
         self._client.username_pw_set(username, password)
         self._client.reconnect_delay_set(1, 1)
         self._client.max_queued_messages_set(0)
+        self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._has_connected
         self._client.on_disconnect = self._has_disconnected
         self._client.on_subscribe = self._has_subscribed
@@ -144,3 +146,8 @@ class MqttClient:
         granted = self._granted.pop(number, None)
         if granted is not None and not granted.done():
             granted.set_result(codes)
+
+
+def _send_at_once(_client: Any, _data: Any, opened: Any) -> None:
+    """Without this, a second small message waits for the answer to the first."""
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
