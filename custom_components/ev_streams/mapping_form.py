@@ -140,6 +140,19 @@ def shown_of(mapping: FieldMapping) -> dict[str, Any]:
     return shown
 
 
+def section_of(error: MappingError) -> tuple[str, str]:
+    """Return where the form can show an error, and the key of its text.
+
+    Of what is in a section nothing is shown but at the section itself, so that the text
+    has to name it. Errors of no field stand above all.
+    """
+    for title, names in SECTIONS.items():
+        if error.field in names:
+            is_path = error.reason == "bad_path"
+            return title, f"bad_{error.field}" if is_path else error.reason
+    return error.field or "base", error.reason
+
+
 def value_lines(value_map: Mapping[str, str]) -> list[str]:
     """Return other words for values as the form shows them."""
     return [f"{_quoted(old)}{SEPARATOR}{new}" for old, new in value_map.items()]

@@ -27,7 +27,14 @@ from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapped import remove_unmapped
 from .mapping import FieldMapping, Preset, matching, unique_key
 from .mapping_files import export_mappings, import_mappings
-from .mapping_form import mapping_of, preview_rows, schema, shown_of, value_lines
+from .mapping_form import (
+    mapping_of,
+    preview_rows,
+    schema,
+    section_of,
+    shown_of,
+    value_lines,
+)
 from .model import Value
 from .paths import MappingError, flatten, json_text
 from .providers import PROVIDERS
@@ -212,7 +219,8 @@ class MappedDeviceFlow(ConfigSubentryFlow):
             try:
                 self._mapping = self._read_field()
             except MappingError as err:
-                errors[_place(err.field)] = err.reason
+                place, text = section_of(err)
+                errors[place] = text
             else:
                 return await self.async_step_preview()
         return self.async_show_form(
@@ -430,11 +438,6 @@ def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in user_input.items():
         flat |= value if isinstance(value, dict) else {name: value}
     return flat
-
-
-def _place(field: str | None) -> str:
-    """Return where the form shows an error: it has one place for those of no field."""
-    return field or "base"
 
 
 def _short(value: object) -> str:

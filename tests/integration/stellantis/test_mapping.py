@@ -351,14 +351,21 @@ async def test_only_messages_that_meet_a_condition_count(
             {"device_class": "temperature", "unit": "°C", "state_class": "total"},
             {"state_class": "not_of_device_class"},
         ),
-        ({"value_map": ["nonsense"]}, {"value_map": "bad_value_map"}),
-        ({"scale": 0}, {"scale": "zero"}),
-        ({"minimum": 2, "maximum": 1}, {"minimum": "above_maximum"}),
-        ({"makes_sessions": True}, {"makes_sessions": "needs_binary_sensor"}),
-        ({"condition_path": "a"}, {"condition_path": "incomplete"}),
+        # Of what lies in a section the frontend shows nothing but at the section.
+        ({"value_map": ["nonsense"]}, {"transformation": "bad_value_map"}),
+        ({"value_map": ['"broken\\q"=x']}, {"transformation": "bad_value_map"}),
+        ({"scale": 0}, {"transformation": "zero"}),
+        ({"minimum": 2, "maximum": 1}, {"guards": "above_maximum"}),
+        ({"makes_sessions": True}, {"meaning": "needs_binary_sensor"}),
+        ({"condition_path": "a"}, {"meaning": "incomplete"}),
+        (
+            {"condition_path": "a..b", "condition_value": "c"},
+            {"meaning": "bad_condition_path"},
+        ),
+        ({"timestamp_path": "a..b"}, {"meaning": "bad_timestamp_path"}),
     ],
 )
-async def test_what_makes_no_sense_is_told_at_its_field(
+async def test_what_makes_no_sense_is_told_where_it_is_seen(
     hass: HomeAssistant,
     entry: EvStreamsConfigEntry,
     members: dict[str, Any],
@@ -373,6 +380,9 @@ async def test_what_makes_no_sense_is_told_at_its_field(
     )
     assert form["step_id"] == "field"
     assert form["errors"] == errors
+    assert form["data_schema"] is not None
+    for place in {"transformation", "guards", "meaning"} & errors.keys():
+        assert form["data_schema"].schema[place].options == {"collapsed": False}
     # What was typed is still there.
     typed = suggested(form)
     assert {name: typed[name] for name in members} == members
