@@ -27,6 +27,7 @@ from custom_components.ev_streams.const import (
 from custom_components.ev_streams.inventory import ISSUE_CHOOSE_DEVICES
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
+from custom_components.ev_streams.providers.stellantis.flow import FINGERPRINTS
 from custom_components.ev_streams.storage import ISSUE_DAMAGED, ISSUE_UNAVAILABLE
 from custom_components.ev_streams.stream.errors import AccountRefusedError, StreamError
 
@@ -74,6 +75,10 @@ STATES: Mapping[tuple[str, str], Iterable[str]] = {
     for platform, description in DESCRIPTIONS
     if (options := getattr(description, "options", None))
 }
+
+
+# What an entry knows that has been given all files: they can be taken away.
+HAS_FILES = dict.fromkeys(FINGERPRINTS.values(), "of a file")
 
 
 def errors(kind: type[StreamError] = StreamError) -> Iterator[type[StreamError]]:
@@ -214,7 +219,7 @@ def test_the_menu_offers_every_provider() -> None:
 def test_every_field_of_a_provider_is_explained(provider: Provider) -> None:
     steps = ENGLISH["config"]["step"]
     assert_fields_have_words(
-        steps[provider.key], provider.form.schema({}), exactly=True
+        steps[provider.key], provider.form.schema(HAS_FILES), exactly=True
     )
     assert_fields_have_words(
         steps[f"{provider.key}_reauth"], provider.form.reauth_schema({}), exactly=True

@@ -112,6 +112,8 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _tried(self, trial: Trial) -> ConfigFlowResult:
         """Finish with data that were seen to work."""
+        if names := PROVIDERS[self._data[CONF_PROVIDER]].form.account_fields:
+            self._async_abort_entries_match({name: trial.data[name] for name in names})
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
             return await self._update(self._get_reconfigure_entry(), trial)

@@ -119,11 +119,14 @@ class Given:
 class ProviderForm(Protocol):
     """The provider's part of the config flow.
 
-    `fields` are those in which a mistake can be shown, `files` those that take a file.
+    `fields` are those in which a mistake can be shown, a section for all that are in
+    it; `files` those that take a file. No two entries may be alike in the
+    `account_fields`, if there are any: it would be one account twice.
     """
 
     fields: tuple[str, ...]
     files: tuple[str, ...]
+    account_fields: tuple[str, ...]
 
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Return the form of the first setup and of a reconfiguration."""

@@ -37,6 +37,8 @@ class CertificateRefusedError(ConnectionFailedError):
 
     form_error = "bad_certificate"
     wrong_field = ("ca_certificate", "server_not_trusted")
+    # Maybe none is needed at all.
+    useless_files = ("ca_certificate",)
 
 
 class AccessClosedError(ConnectionFailedError):

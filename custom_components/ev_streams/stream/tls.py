@@ -34,11 +34,14 @@ def client_context(
     return context
 
 
-def is_private_host(host: str) -> bool:
-    """Whether the host is this machine or in a private network; blocks."""
+def is_public_host(host: str) -> bool:
+    """Whether the host may be beyond the own network; blocks.
+
+    One whose name nobody knows is not: there is nobody to connect to.
+    """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return False
     addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
-    return bool(addresses) and all(each.is_private for each in addresses)
+    return not all(each.is_private for each in addresses)

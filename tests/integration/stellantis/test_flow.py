@@ -1,6 +1,7 @@
 """A partner account is added, repaired and changed; what is wrong is told where it is."""
 
 from datetime import UTC, datetime, timedelta
+import socket
 from typing import Any
 from unittest.mock import patch
 
@@ -303,18 +304,22 @@ async def test_a_topic_that_may_not_be_read_is_told(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("wrong", "error"),
     [
-        ({"username": "a/b"}, "username"),
-        ({"username": "#"}, "username"),
-        ({"advanced": {"topic_root": "psa/#"}}, "topic_root"),
+        ({"username": "a/b"}, {"username": "unusable_in_topic"}),
+        ({"username": "#"}, {"username": "unusable_in_topic"}),
+        ({"advanced": {"topic_root": "psa/#"}}, {"advanced": "unusable_root"}),
     ],
 )
 async def test_what_cannot_be_in_a_topic_is_told(
-    hass: HomeAssistant, partner: Partner, wrong: dict[str, Any], field: str
+    hass: HomeAssistant, partner: Partner, wrong: dict[str, Any], error: dict[str, str]
 ) -> None:
     result = await fill(hass, await open_form(hass), await partner.form(**wrong))
-    assert result["errors"] == {"base": "topic_denied", field: "unusable_in_topic"}
+    assert result["errors"] == {"base": "topic_denied"} | error
+    assert result["data_schema"] is not None
+    # Nobody sees an error in a section that is closed.
+    advanced = result["data_schema"].schema["advanced"]
+    assert advanced.options == {"collapsed": False}
     result = await fill(
         hass,
         result,
@@ -338,6 +343,43 @@ async def test_without_encryption_the_own_network_only(
     typed = await partner.form(client_certificate=None, ca_certificate=None, **plain)
     result = await fill(hass, result, typed)
     assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+
+
+async def test_without_encryption_a_name_that_nobody_knows_is_no_connection(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    typed = await partner.form(host="broker.invalid", advanced={"tls": False})
+    # The resolver is out of reach of tests: this is what it says.
+    with patch("socket.getaddrinfo", side_effect=socket.gaierror):
+        result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {"base": "cannot_connect"}
+
+
+async def plain_account(hass: HomeAssistant, partner: Partner) -> Any:
+    """Add an account without TLS."""
+    port = partner.platform.broker.plain_port
+    return await add_partner(hass, partner, port=port, advanced={"tls": False})
+
+
+async def test_without_encryption_a_name_may_not_come_to_mean_another_host(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await plain_account(hass, partner)
+    with patch(
+        "custom_components.ev_streams.stream.tls.socket.getaddrinfo",
+        return_value=[(2, 1, 6, "", ("198.41.0.4", 0))],
+    ):
+        await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == "tls_needed"
+
+
+async def test_a_certificate_that_is_not_used_does_not_run_out(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await plain_account(hass, partner)
+    with pytest.raises(AssertionError, match="no entity"):
+        state(hass, str(entry.unique_id), "certificate_expiry")
 
 
 async def test_an_account_is_added_once(hass: HomeAssistant, partner: Partner) -> None:
@@ -450,3 +492,100 @@ async def test_another_account_cannot_take_its_place(
     result = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
     result = await fill(hass, result, await partner.form(username=other.uid))
     assert result["reason"] == "wrong_account"
+
+
+async def test_an_authority_that_was_the_wrong_one_can_be_left_out_again(
+    hass: HomeAssistant, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not remembered within the form."""
+    wrong = await partner.upload(Authority("Another").pem(), "ca.pem")
+    typed = await partner.form(ca_certificate=wrong)
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] == {
+        "base": "bad_certificate",
+        "ca_certificate": "server_not_trusted",
+    }
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(partner.platform.broker.ca_file))
+    again = await partner.form(client_certificate=None, ca_certificate=None)
+    result = await fill(hass, result, again)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+    await hass.async_block_till_done()
+
+
+async def changed(
+    hass: HomeAssistant, entry: Any, partner: Partner, **changes: Any
+) -> Any:
+    """Change an account without any file."""
+    result = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
+    typed = await partner.form(
+        **({"client_certificate": None, "ca_certificate": None} | changes)
+    )
+    result = await fill(hass, result, typed)
+    await hass.async_block_till_done()
+    return result
+
+
+async def test_files_can_be_taken_away(
+    hass: HomeAssistant, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await add_partner(hass, partner)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(partner.platform.broker.ca_file))
+    away = {"forget_files": ["ca_certificate"]}
+    result = await changed(hass, entry, partner, advanced=away)
+    assert result["reason"] == "reconfigure_successful"
+    await wait_live(hass, entry)
+    kept = await SecretStore(hass, str(entry.unique_id)).load()
+    assert set(kept) == {"client_certificate"}
+    without: dict[str, Any] = {"forget_files": ["client_certificate"], "tls": False}
+    port = partner.platform.broker.plain_port
+    result = await changed(hass, entry, partner, port=port, advanced=without)
+    assert result["reason"] == "reconfigure_successful"
+    await wait_live(hass, entry)
+    assert await SecretStore(hass, str(entry.unique_id)).load() == {}
+    # Nothing is left that could be taken away.
+    form = await entry_flow(hass, entry, SOURCE_RECONFIGURE)
+    advanced = form["data_schema"].schema["advanced"].schema.schema
+    assert "forget_files" not in advanced
+
+
+async def test_an_account_may_move_to_another_host(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """It stays the one that it was, with its devices, and is asked for no key."""
+    entry = await add_partner(hass, partner)
+    await add_vehicle(hass, entry)
+    before = entry.unique_id
+    result = await changed(hass, entry, partner, host=" LOCALHOST ")
+    assert result["reason"] == "reconfigure_successful"
+    assert (entry.data["host"], entry.unique_id) == ("localhost", before)
+    await wait_live(hass, entry)
+    await partner.say("hello")
+    await wait_for_state(hass, VIN, "message_count", "1")
+    # Also when it is repaired there.
+    result = await entry_flow(hass, entry, SOURCE_REAUTH)
+    result = await fill(hass, result, {"password": partner.account.password})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    # And the same account is not added a second time.
+    typed = await partner.form(host="localhost")
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["reason"] == "already_configured"
+
+
+async def test_an_authority_that_is_gone_is_asked_for(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """The public ones, which it was given instead of, must not be trusted silently."""
+    entry = await add_partner(hass, partner)
+    await hass.config_entries.async_unload(entry.entry_id)
+    store = SecretStore(hass, str(entry.unique_id))
+    kept = await store.load()
+    await store.save({"client_certificate": kept["client_certificate"]})
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    (asked,) = hass.config_entries.flow.async_progress()
+    ca = await partner.upload(partner.platform.broker.authority.pem(), "ca.pem")
+    result = await fill(hass, asked, {"ca_certificate": ca})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)

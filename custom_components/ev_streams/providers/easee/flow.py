@@ -38,6 +38,7 @@ class EaseeForm(ProviderForm):
 
     fields = ()
     files = ()
+    account_fields = ()
 
     @override
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:

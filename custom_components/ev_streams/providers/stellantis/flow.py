@@ -40,7 +40,7 @@ from ...stream.certificate import (
 from ...stream.errors import AccountRefusedError, StreamError
 from ...stream.mqtt import probe
 from ...stream.mqtt_connection import MqttEndpoint
-from ...stream.tls import client_context, is_private_host
+from ...stream.tls import client_context, is_public_host
 from ..base import Given, ProviderForm, Trial
 from .account import StellantisAccount, Tls
 from .sending import PopupPacer
@@ -58,7 +58,14 @@ CONF_TLS: Final = "tls"
 CONF_ROOT: Final = "topic_root"
 CONF_DIRECTION: Final = "direction"
 CONF_ID_APP: Final = "id_app"
-CONF_FINGERPRINT: Final = "certificate_fingerprint"
+CONF_FORGET: Final = "forget_files"
+# What was in order once and is missing later must not be done without.
+FINGERPRINTS: Final = {
+    CONF_CERTIFICATE: "certificate_fingerprint",
+    CONF_AUTHORITY: "authority_fingerprint",
+}
+# An account that moves to another host stays the one that it was.
+CONF_FIRST_HOST: Final = "first_host"
 POPUPS: HassKey[dict[str, PopupPacer]] = HassKey(f"{DOMAIN}_popups")
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
 
@@ -95,10 +102,10 @@ class UnusableTopicError(StreamError):
 
     form_error = "topic_denied"
 
-    def __init__(self, field: str) -> None:
-        """`field` is the one of the form."""
+    def __init__(self, field: str, reason: str) -> None:
+        """`field` is that of the form (or its section), `reason` the key of a text."""
         super().__init__("not usable in a topic")
-        self.wrong_field = (field, "unusable_in_topic")
+        self.wrong_field = (field, reason)
 
 
 class TlsNeededError(StreamError):
@@ -110,8 +117,9 @@ class TlsNeededError(StreamError):
 class StellantisForm(ProviderForm):
     """Asks for the broker, the login and the client certificate of a partner account."""
 
-    fields = (CONF_USERNAME, CONF_ROOT, CONF_KEY_PASSWORD, *FILES)
+    fields = (CONF_USERNAME, CONF_ADVANCED, CONF_KEY_PASSWORD, *FILES)
     files = FILES
+    account_fields = (CONF_HOST, CONF_USERNAME)
 
     @override
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
@@ -122,6 +130,9 @@ class StellantisForm(ProviderForm):
             CONF_DIRECTION: (Direction.SAMPLES, DIRECTION),
             CONF_ID_APP: ("", TEXT),
         }
+        kept = [name for name, held in FINGERPRINTS.items() if held in defaults]
+        if kept:
+            advanced[CONF_FORGET] = ([], _kept_files(kept))
         usual = {name: default for name, (default, _) in advanced.items()}
         return probatio.Schema(
             {
@@ -146,8 +157,13 @@ class StellantisForm(ProviderForm):
 
     @override
     def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
-        """Ask for another password, another certificate, or both."""
-        return probatio.Schema(_credentials(is_password_known=True))
+        """Ask for another password, other certificates, or both."""
+        return probatio.Schema(
+            {
+                **_credentials(is_password_known=True),
+                probatio.Optional(CONF_AUTHORITY): AUTHORITY,
+            }
+        )
 
     @override
     async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
@@ -157,26 +173,26 @@ class StellantisForm(ProviderForm):
         same one.
         """
         data = {**given.data}
+        data[CONF_HOST] = data[CONF_HOST].strip().lower()
+        data.setdefault(CONF_FIRST_HOST, data[CONF_HOST])
         passphrase = data.pop(CONF_KEY_PASSWORD, None)
-        for name in FILES:
+        for name in (*FILES, *FINGERPRINTS.values(), CONF_FORGET):
             data.pop(name, None)
         if not is_usable_uid(data[CONF_USERNAME]):
-            raise UnusableTopicError(CONF_USERNAME)
+            raise UnusableTopicError(CONF_USERNAME, "unusable_in_topic")
         if not is_usable_root(data[CONF_ROOT]):
-            raise UnusableTopicError(CONF_ROOT)
-        if not data[CONF_TLS] and not await hass.async_add_executor_job(
-            is_private_host, data[CONF_HOST]
-        ):
-            raise TlsNeededError("a password must not travel unencrypted")
+            raise UnusableTopicError(CONF_ADVANCED, "unusable_root")
         secrets = await hass.async_add_executor_job(_secrets, given, passphrase)
-        tls = await hass.async_add_executor_job(_tls, data[CONF_TLS], secrets)
+        for name, fingerprint in FINGERPRINTS.items():
+            if name in secrets:
+                data[fingerprint] = _fingerprint(secrets[name])
+        tls = await hass.async_add_executor_job(_tls, data, secrets)
         # Another client of the same id would throw the running stream out.
         endpoint = _endpoint(data, f"ev_{uuid.uuid4().hex[:20]}")
         await probe(replace(endpoint, ssl_context=tls.context))
         report = {"topics": ", ".join(endpoint.filters), "certificate": "—"}
         if CONF_CERTIFICATE in secrets:
             certificate = ClientCertificate(pem=secrets[CONF_CERTIFICATE])
-            data[CONF_FINGERPRINT] = certificate.fingerprint
             report["certificate"] = (
                 f"{certificate.subject} ({certificate.issuer}), "
                 f"→ {certificate.expires_at:%Y-%m-%d}"
@@ -195,9 +211,10 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
 
     async def load_tls() -> Tls:
         secrets = await SecretStore(hass, str(entry.unique_id)).load()
-        if CONF_FINGERPRINT in entry.data and CONF_CERTIFICATE not in secrets:
-            raise AccountRefusedError("the client certificate is gone")
-        return await hass.async_add_executor_job(_tls, entry.data[CONF_TLS], secrets)
+        for name, fingerprint in FINGERPRINTS.items():
+            if fingerprint in entry.data and name not in secrets:
+                raise AccountRefusedError(f"{name} is gone")
+        return await hass.async_add_executor_job(_tls, entry.data, secrets)
 
     def list_vehicles() -> list[DeviceRecord]:
         return [
@@ -222,7 +239,7 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
 
 def account_id(data: Mapping[str, Any]) -> str:
     """Name the account without its login, which would end in the ids of entities."""
-    login = f"{data[CONF_USERNAME]}@{data[CONF_HOST].lower()}"
+    login = f"{data[CONF_USERNAME]}@{data[CONF_FIRST_HOST]}"
     return sha256(login.encode()).hexdigest()[:16]
 
 
@@ -246,6 +263,17 @@ def _optional(
     """Show what is known; a field that is emptied is as if it had never been filled."""
     shown = {"suggested_value": defaults.get(name, default)}
     return probatio.Optional(name, default=default, description=shown)
+
+
+def _kept_files(names: list[str]) -> SelectSelector:
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=names,
+            multiple=True,
+            mode=SelectSelectorMode.LIST,
+            translation_key=CONF_FORGET,
+        )
+    )
 
 
 def _only(names: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,7 +302,10 @@ def _endpoint(data: Mapping[str, Any], client_id: str) -> MqttEndpoint:
 
 def _secrets(given: Given, passphrase: str | None) -> dict[str, str]:
     """Return what is to be kept, new files instead of old ones; raises BadCertificateError."""
-    secrets = dict(given.secrets)
+    forgotten = given.data.get(CONF_FORGET, [])
+    secrets = {
+        name: text for name, text in given.secrets.items() if name not in forgotten
+    }
     certificate = given.files.get(CONF_CERTIFICATE)
     key = given.files.get(CONF_KEY)
     if certificate is not None or key is not None:
@@ -287,13 +318,22 @@ def _secrets(given: Given, passphrase: str | None) -> dict[str, str]:
     return secrets
 
 
-def _tls(is_encrypted: bool, secrets: Mapping[str, str]) -> Tls:
-    """Make the context of a connection; reads files, for the executor."""
+def _tls(data: Mapping[str, Any], secrets: Mapping[str, str]) -> Tls:
+    """Make the context of a connection; reads files, for the executor.
+
+    Raises TlsNeededError, also for a name that has come to mean another host.
+    """
+    if not data[CONF_TLS]:
+        if is_public_host(data[CONF_HOST]):
+            raise TlsNeededError("a password must not travel unencrypted")
+        return Tls(context=None)
     pem = secrets.get(CONF_CERTIFICATE)
     certificate = None if pem is None else ClientCertificate(pem=pem)
     return Tls(
-        context=client_context(certificate, secrets.get(CONF_AUTHORITY))
-        if is_encrypted
-        else None,
+        context=client_context(certificate, secrets.get(CONF_AUTHORITY)),
         expires_at=None if certificate is None else certificate.expires_at,
     )
+
+
+def _fingerprint(pem: str) -> str:
+    return sha256(pem.encode()).hexdigest()
