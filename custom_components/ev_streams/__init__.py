@@ -30,6 +30,8 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> bool:
     """Check the account, add its entities, then let the stream run."""
+    # Before anything is read that the user may change meanwhile.
+    reload_on_change(hass, entry)
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     account = provider.create_account(hass, entry)
     try:
@@ -50,7 +52,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
     entry.async_on_unload(coordinator.store.close)
     await coordinator.open()
     entry.runtime_data = coordinator
-    reload_on_change(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.start()
 

@@ -1,14 +1,19 @@
 """What becomes of values and sessions when the user changes what a field means."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.ev_streams.const import DOMAIN
-from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.coordinator import (
+    EvStreamsConfigEntry,
+    EvStreamsCoordinator,
+)
 
 from ..helpers import (
     record_session_events,
@@ -17,7 +22,15 @@ from ..helpers import (
     wait_for_state,
     wait_until,
 )
-from .helpers import VIN, Partner, add_partner, add_vehicle, change_vehicle, reloaded
+from .helpers import (
+    OTHER_VIN,
+    VIN,
+    Partner,
+    add_partner,
+    add_vehicle,
+    change_vehicle,
+    reloaded,
+)
 from .test_mapping import add_sensor, field_form, suggested
 
 
@@ -358,3 +371,34 @@ async def test_words_for_values_outlast_the_form_whatever_is_in_them(
         await reloaded(hass, entry)
     await partner.say({"said": "a=b"})
     await wait_for_state(hass, VIN, "said", "first")
+
+
+async def test_a_vehicle_that_is_added_while_the_account_loads_is_not_missed(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    partner: Partner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a slow system, where the file takes its time."""
+    is_loading, may_go_on = asyncio.Event(), asyncio.Event()
+    take_up = EvStreamsCoordinator.open
+
+    async def slowly(self: EvStreamsCoordinator) -> None:
+        is_loading.set()
+        await may_go_on.wait()
+        await take_up(self)
+
+    monkeypatch.setattr(EvStreamsCoordinator, "open", slowly)
+    reload = asyncio.create_task(hass.config_entries.async_reload(entry.entry_id))
+    await is_loading.wait()
+    flow = hass.config_entries.subentries
+    opened = await flow.async_init(
+        (entry.entry_id, "vehicle"), context={"source": SOURCE_USER}
+    )
+    typed = {"device_id": OTHER_VIN, "name": "Second car"}
+    await flow.async_configure(opened["flow_id"], typed)
+    may_go_on.set()
+    await reload
+    await reloaded(hass, entry)
+    await partner.say("hello", vin=OTHER_VIN)
+    await wait_for_state(hass, OTHER_VIN, "message_count", "1")
