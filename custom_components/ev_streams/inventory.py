@@ -47,6 +47,7 @@ class Inventory:
             identifiers={(DOMAIN, self.account_id)},
             name=entry.title,
             manufacturer=provider.name,
+            model="Account",
             entry_type=DeviceEntryType.SERVICE,
         )
         self._account_device = self._registry.async_get_or_create(

@@ -62,6 +62,7 @@ async def test_charger_is_a_device_of_the_account(
     assert charger.serial_number == SERIAL
     assert charger.via_device_id == parent.id
     assert parent.name == entry.title
+    assert (parent.manufacturer, parent.model) == ("Easee", "Account")
 
     def shows_firmware() -> bool:
         current = device(hass, entry, SERIAL)
