@@ -58,7 +58,7 @@ def _path(text: str) -> str:
 SEND_MESSAGE_SCHEMA = probatio.Schema(
     {
         probatio.Required(ATTR_DEVICE_ID): probatio.All(
-            cv.ensure_list, probatio.Length(min=1, max=1), [cv.string]
+            cv.ensure_list, probatio.Length(max=1), [cv.string]
         ),
         probatio.Optional(ATTR_CONTENT): object,
         probatio.Optional(ATTR_POPUP_TEXT): probatio.All(

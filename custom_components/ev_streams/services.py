@@ -27,6 +27,7 @@ from .coordinator import EvStreamsCoordinator
 from .messaging import SEND_MESSAGE_SCHEMA, SERVICE_SEND_MESSAGE, send_message
 from .model import SessionDocument
 from .report import as_csv, document_row, documents_by_session, session_row
+from .series import HOUR, hour_of
 from .store import StoreError
 from .stream.errors import StreamError
 from .targets import Target, targets_of
@@ -40,11 +41,7 @@ ATTR_TO: Final = "to"
 ATTR_CSV: Final = "csv"
 ATTR_DOCUMENTS: Final = "signed_documents"
 
-DEVICES = {
-    probatio.Required(ATTR_DEVICE_ID): probatio.All(
-        cv.ensure_list, probatio.Length(min=1), [cv.string]
-    )
-}
+DEVICES = {probatio.Required(ATTR_DEVICE_ID): probatio.All(cv.ensure_list, [cv.string])}
 GET_SESSIONS_SCHEMA = probatio.Schema(
     {
         **DEVICES,
@@ -241,7 +238,9 @@ def _period(call: ServiceCall) -> Period:
         for name in (ATTR_FROM, ATTR_TO)
     )
     if start is not None and end is not None and start >= end:
-        raise _empty_period()
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="empty_period"
+        )
     return Period(start=start, end=end)
 
 
@@ -261,16 +260,14 @@ def _past_period(call: ServiceCall) -> tuple[datetime, datetime]:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="in_the_future"
         )
-    if start >= end:
-        raise _empty_period()
+    # An hour belongs to the period in which it begins.
+    first = hour_of(start) if start == hour_of(start) else hour_of(start) + HOUR
+    if first >= min(end, hour_of(now)):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="no_whole_hour"
+        )
     if start < now - FURTHEST_BACK:
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="too_far_back"
         )
     return start, end
-
-
-def _empty_period() -> ServiceValidationError:
-    return ServiceValidationError(
-        translation_domain=DOMAIN, translation_key="empty_period"
-    )

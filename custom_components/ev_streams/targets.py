@@ -26,6 +26,10 @@ def targets_of(call: ServiceCall) -> list[Target]:
     """Return the devices meant; that of an account stands for all of its devices."""
     found: dict[str, Target] = {}
     registry = dr.async_get(call.hass)
+    if not any(call.data[ATTR_DEVICE_ID]):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="no_device"
+        )
     for registered_id in call.data[ATTR_DEVICE_ID]:
         device = registry.async_get(registered_id)
         entry = None if device is None else _entry(call.hass, device)

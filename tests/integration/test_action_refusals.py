@@ -1,9 +1,10 @@
 """What an action cannot do is said to the user, with the reason."""
 
+from datetime import UTC, datetime, timedelta
+
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
-import probatio
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -11,7 +12,6 @@ from custom_components.ev_streams.const import DOMAIN
 from simulator.easee import EaseeAccount, EaseeCloud
 
 from .actions import (
-    NOW,
     SESSION_START,
     SESSION_STOP,
     SIGNED_SESSION,
@@ -143,7 +143,10 @@ async def test_import_needs_a_past_and_a_recorder(
 ) -> None:
     """Tomorrow has no history; without the recorder there is nowhere to write it."""
     entry = await add_account(hass, cloud, account)
-    for start, reason in ((hours_ago(-24), "in_the_future"), (NOW, "no_recorder")):
+    for start, reason in (
+        (hours_ago(-24), "in_the_future"),
+        (hours_ago(2), "no_recorder"),
+    ):
         with pytest.raises(ServiceValidationError) as refused:
             await hass.services.async_call(
                 DOMAIN,
@@ -152,6 +155,34 @@ async def test_import_needs_a_past_and_a_recorder(
                 blocking=True,
             )
         assert refused.value.translation_key == reason
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(-165, -135), (-119, -60), (0, None), (-59, None), (-59, 300)],
+)
+async def test_a_period_without_a_whole_hour_is_refused(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    start: int,
+    end: int | None,
+) -> None:
+    """Nothing could be written: that is said, and is no success of 0 hours."""
+    entry = await add_account(hass, cloud, account)
+    # In minutes from the beginning of the hour that runs.
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    period = {"from": hour + timedelta(minutes=start)}
+    if end is not None:
+        period["to"] = hour + timedelta(minutes=end)
+    with pytest.raises(ServiceValidationError) as refused:
+        await hass.services.async_call(
+            DOMAIN,
+            "import_history",
+            {"device_id": device(hass, entry, SERIAL), **period},
+            blocking=True,
+        )
+    assert refused.value.translation_key == "no_whole_hour"
 
 
 async def test_documents_that_cannot_be_read_are_an_error(
@@ -169,10 +200,12 @@ async def test_documents_that_cannot_be_read_are_an_error(
     assert len((await get_sessions(hass, target))["sessions"]) == 1
 
 
+@pytest.mark.parametrize("devices", [[], [""]])
 async def test_no_device_is_no_answer(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount, devices: list[str]
 ) -> None:
     """A template that found no device shows as an error, not as no sessions."""
     await add_account(hass, cloud, account)
-    with pytest.raises(probatio.Invalid):
-        await get_sessions(hass)
+    with pytest.raises(ServiceValidationError) as refused:
+        await get_sessions(hass, *devices)
+    assert refused.value.translation_key == "no_device"
