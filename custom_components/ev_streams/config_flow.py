@@ -128,12 +128,21 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         await self._secret_store().save(self._trial.secrets)
         report = self._trial.report
         return self.async_create_entry(
-            title=self._trial.title,
+            title=self._free_title(),
             data=self._data,
             options=options,
             description=None if report is None else self._data[CONF_PROVIDER],
             description_placeholders=report,
         )
+
+    def _free_title(self) -> str:
+        """Return the account's title, numbered where another has the same."""
+        entries = self.hass.config_entries.async_entries(DOMAIN)
+        taken = {entry.title for entry in entries}
+        title, number = self._trial.title, 2
+        while title in taken:
+            title, number = f"{self._trial.title} {number}", number + 1
+        return title
 
     async def _update(self, entry: ConfigEntry, trial: Trial) -> ConfigFlowResult:
         """Change the entry, after what is kept apart from it."""

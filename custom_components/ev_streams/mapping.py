@@ -5,7 +5,7 @@ are Home Assistant's; times are aware UTC.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -306,3 +306,26 @@ def matching(presets: Iterable[Preset], contents: Iterable[object]) -> list[Pres
         for preset in presets
         if any(lookup(each, parse_path(preset.needs)) is not MISSING for each in seen)
     ]
+
+
+def with_preset(
+    mappings: Iterable[FieldMapping], preset: Preset, reserved: Collection[str]
+) -> list[FieldMapping]:
+    """Add what a preset has of its own; one field makes sessions, not two."""
+    both = list(mappings)
+    for mapping in preset.mappings:
+        if any(
+            each.path == mapping.path and each.platform is mapping.platform
+            for each in both
+        ):
+            continue
+        taken = {*reserved, *(each.key for each in both)}
+        has_sessions = any(each.makes_sessions for each in both)
+        both.append(
+            replace(
+                mapping,
+                key=unique_key(mapping.key, taken),
+                makes_sessions=mapping.makes_sessions and not has_sessions,
+            )
+        )
+    return both

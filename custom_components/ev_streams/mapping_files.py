@@ -1,6 +1,7 @@
 """Mappings as they are stored, exported and imported: what strangers wrote is believed in nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 import json
 import math
@@ -70,10 +71,22 @@ def import_mappings(text: str) -> tuple[FieldMapping, ...]:
         raise MappingError("no_fields")
     mappings = []
     for key, stored in found.items():
-        if not isinstance(stored, dict):
-            raise MappingError("wrong_type", key)
-        mappings.append(read_mapping(key, stored))
+        with naming(key):
+            if not isinstance(stored, dict):
+                raise MappingError("wrong_type")
+            mappings.append(read_mapping(key, stored))
     return tuple(mappings)
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Tell of an error whose field it is: there are many in a file."""
+    try:
+        yield
+    except MappingError as err:
+        name = key[:LONGEST_NAME]
+        field = name if err.field is None else f"{name}, {err.field}"
+        raise MappingError(err.reason, field) from err
 
 
 def _read(name: str, value: object) -> object:

@@ -1,6 +1,6 @@
 """The form of one mapped field: from a mapping to its form and back, and what it would give."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 import json
 import re
@@ -20,6 +20,7 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
@@ -29,11 +30,13 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from .const import RESERVED_KEYS
 from .mapping import FieldMapping, MappedPlatform, Outcome, OutcomeKind
-from .mapping_files import UNSUPPORTED_CLASSES, read_mapping
+from .mapping_files import UNSUPPORTED_CLASSES, naming, read_mapping
 from .model import RecentMessage
 from .paths import MISSING, MappingError, json_text, lookup, parse_path
 from .subentries import is_valid_template
+from .suggestions import Suggestion
 
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "transformation": ("scale", "offset", "value_map", "template"),
@@ -53,16 +56,6 @@ VALUE_LINE: Final = re.compile(
     \s* = \s* (?P<new>\S(?:.*\S)?) \s*""",
     re.VERBOSE | re.DOTALL,
 )
-
-
-def _select(options: Iterable[str], *, custom_value: bool = False) -> SelectSelector:
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=sorted(options),
-            custom_value=custom_value,
-            mode=SelectSelectorMode.DROPDOWN,
-        )
-    )
 
 
 TEXT: Final = TextSelector()
@@ -85,8 +78,20 @@ SELECTORS: Final[Mapping[str, Any]] = {
     "name": TEXT,
     "path": TEXT,
     "platform": PLATFORM,
-    "device_class": _select(frozenset().union(*DEVICE_CLASSES.values())),
-    "unit": _select(UNITS, custom_value=True),
+    "device_class": SelectSelector(
+        SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=each, label=each.replace("_", " ").capitalize())
+                for each in sorted(frozenset().union(*DEVICE_CLASSES.values()))
+            ],
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    ),
+    "unit": SelectSelector(
+        SelectSelectorConfig(
+            options=sorted(UNITS), custom_value=True, mode=SelectSelectorMode.DROPDOWN
+        )
+    ),
     "state_class": SelectSelector(
         SelectSelectorConfig(
             options=[
@@ -173,6 +178,50 @@ def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> Field
     return mapping
 
 
+def flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift the members of sections to the level of the others."""
+    lifted: dict[str, Any] = {}
+    for name, value in user_input.items():
+        lifted |= value if isinstance(value, dict) else {name: value}
+    return lifted
+
+
+def shown_of_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
+    """Return what is suggested for a path as the form shows it."""
+    shown = {
+        "name": suggestion.name,
+        "path": path,
+        "platform": suggestion.platform,
+        "device_class": suggestion.device_class,
+        "unit": suggestion.unit,
+        "state_class": suggestion.state_class,
+        "minimum": suggestion.minimum,
+        "maximum": suggestion.maximum,
+        "never_decreasing": suggestion.never_decreasing or None,
+        "sentinels": list(suggestion.sentinels) or None,
+        "value_map": value_lines(dict(suggestion.value_map)) or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def checked(
+    hass: HomeAssistant, mappings: Sequence[FieldMapping]
+) -> list[FieldMapping]:
+    """See that Home Assistant takes what a stranger wrote; raises MappingError."""
+    for mapping in mappings:
+        with naming(mapping.key):
+            if mapping.key in RESERVED_KEYS:
+                raise MappingError("bad_key")
+            mapping_of(hass, mapping.key, shown_of(mapping))
+    return list(mappings)
+
+
+def check_sessions(mappings: Iterable[FieldMapping]) -> None:
+    """See that one field at most makes sessions; raises MappingError."""
+    if sum(mapping.makes_sessions for mapping in mappings) > 1:
+        raise MappingError("only_one", "makes_sessions")
+
+
 def preview_rows(
     mapping: FieldMapping, previews: Iterable[tuple[RecentMessage, Outcome]]
 ) -> str:
@@ -243,11 +292,13 @@ def _check_sensor_class(mapping: FieldMapping, sensor_class: SensorDeviceClass) 
 
 def _told(outcome: Outcome, mapping: FieldMapping) -> str:
     match outcome.kind:
+        case OutcomeKind.VALUE if isinstance(outcome.value, bool):
+            return f"**{'on' if outcome.value else 'off'}**"
         case OutcomeKind.VALUE:
             unit = f" {mapping.unit}" if mapping.unit else ""
             return f"**{_text(outcome.value)}{unit}**"
         case OutcomeKind.REFUSED:
-            return f"✗ {outcome.reason}"
+            return f"✗ {str(outcome.reason).replace('_', ' ')}"
         case OutcomeKind.UNKNOWN:
             return "?"
         case _:

@@ -43,7 +43,10 @@ ATTR_RETRIES: Final = "retries"
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 DEFAULT_RETRIES: Final = 2
 MOST_RETRIES: Final = 10
-PLAIN_PATH: Final = probatio.Match(r"^[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*$")
+PLAIN_PATH: Final = probatio.Match(
+    r"^[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*$",
+    msg="give names with points between them, such as params.id",
+)
 
 
 def _path(text: str) -> str:
@@ -112,6 +115,8 @@ def _message(data: Mapping[str, Any]) -> OutgoingMessage:
     if ATTR_CONTENT not in data and ATTR_POPUP_TEXT not in data:
         raise _invalid("nothing_to_send")
     popup = None
+    if data[ATTR_POPUP_BUTTON] and ATTR_POPUP_TEXT not in data:
+        raise _invalid("button_without_popup")
     if ATTR_POPUP_TEXT in data:
         popup = Popup(text=data[ATTR_POPUP_TEXT], has_button=data[ATTR_POPUP_BUTTON])
     return OutgoingMessage(

@@ -1,7 +1,6 @@
 """The devices that a user adds to an account, and the mapping of their fields."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from homeassistant.config_entries import (
@@ -10,7 +9,6 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     BooleanSelector,
     SelectOptionDict,
@@ -25,22 +23,25 @@ import probatio
 from .const import CONF_DEVICE_ID, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN, RESERVED_KEYS
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapped import remove_unmapped
-from .mapping import FieldMapping, Preset, matching, unique_key
+from .mapping import FieldMapping, Preset, matching, unique_key, with_preset
 from .mapping_files import export_mappings, import_mappings
 from .mapping_form import (
+    check_sessions,
+    checked,
+    flat,
     mapping_of,
     preview_rows,
     schema,
     section_of,
     shown_of,
-    value_lines,
+    shown_of_suggestion,
 )
 from .model import Value
-from .paths import MappingError, flatten, json_text
+from .paths import MappingError, flatten, json_text, parse_path
 from .providers import PROVIDERS
 from .providers.base import Provider
 from .subentries import mappings_of, stored, subentry_of
-from .suggestions import Suggestion, suggest
+from .suggestions import suggest
 
 CONF_NAME: Final = "name"
 CONF_PATH: Final = "path"
@@ -152,7 +153,7 @@ class MappedDeviceFlow(ConfigSubentryFlow):
             mappings = self._mappings
             for preset in fitting:
                 if preset.key in user_input[CONF_PRESETS]:
-                    mappings = _with_preset(mappings, preset)
+                    mappings = with_preset(mappings, preset, RESERVED_KEYS)
             return self._save(mappings)
         keys = [preset.key for preset in fitting]
         selector = SelectSelector(
@@ -174,11 +175,17 @@ class MappedDeviceFlow(ConfigSubentryFlow):
     ) -> SubentryFlowResult:
         """Ask for a path, offering those in the newest messages with a value of each."""
         samples = self._samples()
+        errors: dict[str, str] = {}
         if user_input is not None:
             path = user_input[CONF_PATH].strip()
-            suggestion = suggest(path, samples.get(path))
-            self._shown = _shown_suggestion(path, suggestion)
-            return await self.async_step_field()
+            try:
+                parse_path(path)
+            except MappingError as err:
+                errors[CONF_PATH] = err.reason
+            else:
+                suggestion = suggest(path, samples.get(path))
+                self._shown = shown_of_suggestion(path, suggestion)
+                return await self.async_step_field()
         options = [
             SelectOptionDict(value=path, label=f"{path} = {_short(value)}")
             for path, value in samples.items()
@@ -190,7 +197,10 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         )
         return self.async_show_form(
             step_id="add_field",
-            data_schema=probatio.Schema({probatio.Required(CONF_PATH): selector}),
+            data_schema=probatio.Schema(
+                {_suggesting(CONF_PATH, user_input or {}): selector}
+            ),
+            errors=errors,
             description_placeholders={"messages": str(len(self._contents))},
         )
 
@@ -215,7 +225,7 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         """Ask what to make of the field."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._shown = _flat(user_input)
+            self._shown = flat(user_input)
             try:
                 self._mapping = self._read_field()
             except MappingError as err:
@@ -260,6 +270,8 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         """Ask which mappings to remove, with their entities."""
         if user_input is not None:
             removed = user_input[CONF_FIELDS]
+            if not removed:
+                return await self.async_step_reconfigure()
             return self._save([m for m in self._mappings if m.key not in removed])
         selector = self._field_selector(multiple=True)
         marker = probatio.Required(CONF_FIELDS, default=[])
@@ -287,12 +299,12 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         detail = ""
         if user_input is not None:
             try:
-                new = _checked(self.hass, import_mappings(user_input[CONF_TEXT]))
+                new = checked(self.hass, import_mappings(user_input[CONF_TEXT]))
                 kept = [] if user_input[CONF_REPLACE] else self._mappings
                 merged = {each.key: each for each in (*kept, *new)}
-                _check_sessions(list(merged.values()))
+                check_sessions(list(merged.values()))
             except MappingError as err:
-                errors[CONF_TEXT], detail = "bad_mappings", str(err)
+                errors[CONF_TEXT], detail = "bad_mappings", _in_words(err)
             else:
                 return self._save(list(merged.values()))
         form = {
@@ -360,7 +372,7 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         taken = RESERVED_KEYS | {each.key for each in others}
         key = self._key or unique_key(str(self._shown.get(CONF_NAME, "")), taken)
         mapping = mapping_of(self.hass, key, self._shown)
-        _check_sessions([*others, mapping])
+        check_sessions([*others, mapping])
         return mapping
 
     def _field_selector(self, *, multiple: bool = False) -> SelectSelector:
@@ -375,69 +387,13 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         )
 
 
-def _with_preset(mappings: list[FieldMapping], preset: Preset) -> list[FieldMapping]:
-    """Add what a preset has of its own; one field makes sessions, not two."""
-    both = list(mappings)
-    for mapping in preset.mappings:
-        if any(
-            each.path == mapping.path and each.platform is mapping.platform
-            for each in both
-        ):
-            continue
-        taken = RESERVED_KEYS | {each.key for each in both}
-        has_sessions = any(each.makes_sessions for each in both)
-        both.append(
-            replace(
-                mapping,
-                key=unique_key(mapping.key, taken),
-                makes_sessions=mapping.makes_sessions and not has_sessions,
-            )
-        )
-    return both
-
-
-def _checked(
-    hass: HomeAssistant, mappings: Sequence[FieldMapping]
-) -> list[FieldMapping]:
-    """See that Home Assistant takes what a stranger wrote; raises MappingError."""
-    for mapping in mappings:
-        if mapping.key in RESERVED_KEYS:
-            raise MappingError("bad_key", mapping.key)
-        mapping_of(hass, mapping.key, shown_of(mapping))
-    return list(mappings)
-
-
-def _check_sessions(mappings: Sequence[FieldMapping]) -> None:
-    if sum(mapping.makes_sessions for mapping in mappings) > 1:
-        raise MappingError("only_one", "makes_sessions")
-
-
 def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
     return probatio.Required(name, description={"suggested_value": known.get(name)})
 
 
-def _shown_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
-    shown = {
-        "name": suggestion.name,
-        "path": path,
-        "platform": suggestion.platform,
-        "device_class": suggestion.device_class,
-        "unit": suggestion.unit,
-        "state_class": suggestion.state_class,
-        "minimum": suggestion.minimum,
-        "maximum": suggestion.maximum,
-        "never_decreasing": suggestion.never_decreasing or None,
-        "sentinels": list(suggestion.sentinels) or None,
-        "value_map": value_lines(dict(suggestion.value_map)) or None,
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in user_input.items():
-        flat |= value if isinstance(value, dict) else {name: value}
-    return flat
+def _in_words(error: MappingError) -> str:
+    """Return an error of a text that somebody else may have written."""
+    return str(error).replace("_", " ")
 
 
 def _short(value: object) -> str:

@@ -389,6 +389,18 @@ async def test_an_account_is_added_once(hass: HomeAssistant, partner: Partner) -
     assert result["reason"] == "already_configured"
 
 
+async def test_two_accounts_can_be_told_apart(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """Also where the name of neither may be shown."""
+    await add_partner(hass, partner)
+    other = await partner.platform.add_account(f"{partner.account.uid}B", "right")
+    typed = await partner.form(username=other.uid, password="right")
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["title"] == "Stellantis 2"
+    await hass.async_block_till_done()
+
+
 async def test_the_running_stream_outlasts_a_try(
     hass: HomeAssistant, partner: Partner
 ) -> None:

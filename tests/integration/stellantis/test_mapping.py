@@ -256,7 +256,7 @@ async def test_the_preview_shows_what_the_kept_messages_would_have_given(
         "| `50` | **50 km** |",
         "| `40` | ✗ decreasing |",
         "| `510` | ✗ sentinel |",
-        "| `x y` | ✗ not_a_number |",
+        "| `x y` | ✗ not a number |",
     ]
     # Nothing is saved before it is saved.
     (subentry,) = entry.subentries.values()
@@ -391,6 +391,38 @@ async def test_what_makes_no_sense_is_told_where_it_is_seen(
     assert result["step_id"] == "preview"
 
 
+async def test_a_typed_path_is_looked_at_before_the_form(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> None:
+    form = await change_vehicle(hass, entry, "add_field", {"path": "a..b"})
+    assert form["step_id"] == "add_field"
+    assert form["errors"] == {"path": "bad_path"}
+    assert suggested(form) == {"path": "a..b"}
+
+
+async def test_removing_nothing_leads_back_to_the_menu(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> None:
+    await add_sensor(hass, entry, "a", name="First")
+    menu = await change_vehicle(hass, entry, "remove_fields", {"fields": []})
+    assert menu["step_id"] == "reconfigure"
+
+
+async def test_a_preview_of_yes_or_no_says_on_or_off(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> None:
+    preview = await change_vehicle(
+        hass,
+        entry,
+        "add_field",
+        {"path": "params.plugged"},
+        field_form(path="params.plugged", name="Plugged", platform="binary_sensor"),
+    )
+    placeholders = preview["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["rows"] == "| `true` | **on** |"
+
+
 async def test_a_sensor_can_be_changed_and_keeps_its_identity(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:
@@ -505,15 +537,15 @@ async def test_an_import_adds_or_replaces(
 @pytest.mark.parametrize(
     ("fields", "detail"),
     [
-        ({"a": {"name": "A", "path": "x..y"}}, "path: bad_path"),
-        ({"charging_session": {"name": "A", "path": "x"}}, "bad_key"),
+        ({"a": {"name": "A", "path": "x..y"}}, "a, path: bad path"),
+        ({"charging_session": {"name": "A", "path": "x"}}, "charging session: bad key"),
         (
             {"a": {"name": "A", "path": "x", "device_class": "battery", "unit": "km"}},
-            "unit: not_of_device_class",
+            "a, unit: not of device class",
         ),
         (
             {"a": {"name": "A", "path": "x", "template": "{{ value"}},
-            "template: bad_template",
+            "a, template: bad template",
         ),
         (
             {
@@ -525,7 +557,7 @@ async def test_an_import_adds_or_replaces(
                 }
                 for key in ("a", "b")
             },
-            "makes_sessions: only_one",
+            "makes sessions: only one",
         ),
     ],
 )

@@ -130,6 +130,14 @@ async def test_there_has_to_be_something_to_send(
     assert caught.value.translation_key == "nothing_to_send"
 
 
+async def test_a_button_needs_something_to_stand_under(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> None:
+    with pytest.raises(ServiceValidationError) as caught:
+        await send(hass, entry, content=1, popup_button=True)
+    assert caught.value.translation_key == "button_without_popup"
+
+
 async def test_what_is_no_json_is_told(
     hass: HomeAssistant, entry: EvStreamsConfigEntry
 ) -> None:
