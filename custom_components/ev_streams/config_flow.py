@@ -40,6 +40,7 @@ from .const import (
     DOMAIN,
 )
 from .coordinator import EvStreamsConfigEntry
+from .history import history_keys
 from .model import DeviceRecord
 from .providers import PROVIDERS
 from .providers.base import Given, Provider, Trial
@@ -283,7 +284,11 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         fields: dict[probatio.Marker, Any] = {
             probatio.Required(CONF_GRACE_TIME, default=grace): GRACE_TIME
         }
-        for name, default in ((CONF_HISTORY, True), (CONF_TOKENS, False)):
+        provider = PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
+        switches = {CONF_HISTORY: True} if history_keys(provider) else {}
+        if provider.has_tokens:
+            switches[CONF_TOKENS] = False
+        for name, default in switches.items():
             marker = probatio.Required(name, default=options.get(name, default))
             fields[marker] = BooleanSelector()
         listed, known = self._devices()

@@ -37,7 +37,7 @@ from .entity import (
 )
 from .mapped import mapped_sensors
 from .model import Session
-from .providers.base import EvStreamsSensorDescription
+from .providers.base import EvStreamsSensorDescription, Provider
 
 PARALLEL_UPDATES = 0
 
@@ -179,15 +179,24 @@ async def async_setup_entry(
 ) -> None:
     """Add the stream's sensors, and those of every device as it becomes known."""
     coordinator = entry.runtime_data
-    described = [
-        each
-        for each in STREAM_SENSORS
-        if coordinator.provider.tells_arrival or each.key != KEY_DELIVERY_LATENCY
-    ]
+    absent = _absent_keys(coordinator.provider)
+    described = [each for each in STREAM_SENSORS if each.key not in absent]
     if coordinator.account.expires_at is not None:
         described.append(CERTIFICATE_EXPIRY)
     async_add_entities(StreamSensor(coordinator, each) for each in described)
     add_for_devices(entry, async_add_entities, _sensors)
+
+
+def _absent_keys(provider: Provider) -> set[str]:
+    """Return the sensors of a stream that would have nothing to show, ever."""
+    keys: set[str] = set()
+    if not provider.tells_arrival:
+        keys.add(KEY_DELIVERY_LATENCY)
+    if not provider.has_backlog:
+        keys |= {KEY_BACKLOG, KEY_BACKLOG_DONE}
+    if not provider.has_hourly_energy:
+        keys.add(KEY_HISTORY_IMPORT)
+    return keys
 
 
 def _sensors(

@@ -88,6 +88,9 @@ class Traffic:
         self, device_id: str, mappings: Mapping[str, FieldMapping]
     ) -> Iterator[Reading]:
         held = self._ledger.readings(device_id)
+        kept = [each for each in self.recent(device_id) if not each.content.is_retained]
+        if kept and KEY_MESSAGE_COUNT not in held:
+            yield from _counted(device_id, len(kept), kept[0].received_at)
         for key in held:
             if OF_MAPPING in key and key not in mappings:
                 self._ledger.drop_reading(device_id, key)
@@ -134,7 +137,10 @@ class Traffic:
         readings: list[Reading] = []
         if not content.is_retained:
             # One that the broker kept was sent some time ago, maybe counted then.
-            readings += self._counted(device_id, now)
+            held = self._ledger.reading(device_id, KEY_MESSAGE_COUNT)
+            known = held.value if held is not None else 0
+            count = known + 1 if isinstance(known, int) else 1
+            readings += _counted(device_id, count, now)
         for key, mapping in self._mappings.get(device_id, {}).items():
             readings += self._mapped(device_id, key, mapping, content, now)
         return readings
@@ -183,15 +189,6 @@ class Traffic:
                 held = outcome.value
             previews.append((message, outcome))
         return previews
-
-    def _counted(self, device_id: str, now: datetime) -> list[Reading]:
-        held = self._ledger.reading(device_id, KEY_MESSAGE_COUNT)
-        count = held.value if held is not None and isinstance(held.value, int) else 0
-        values: dict[str, Value] = {KEY_LAST_MESSAGE: now, KEY_MESSAGE_COUNT: count + 1}
-        return [
-            Reading(device_id=device_id, key=key, value=value, measured_at=now)
-            for key, value in values.items()
-        ]
 
     def _mapped(
         self,
@@ -259,6 +256,14 @@ class Traffic:
             # It comes with every connection, and would push out what else was said.
             return
         messages.append(RecentMessage(received_at=now, content=content))
+
+
+def _counted(device_id: str, count: int, last: datetime) -> list[Reading]:
+    values: dict[str, Value] = {KEY_LAST_MESSAGE: last, KEY_MESSAGE_COUNT: count}
+    return [
+        Reading(device_id=device_id, key=key, value=value, measured_at=last)
+        for key, value in values.items()
+    ]
 
 
 def _reading(device_id: str, key: str, outcome: Outcome) -> Reading:

@@ -51,8 +51,12 @@ EPILOGUE = """\
                    with it you can try "Add integration" yourself, API address
                    under Advanced. This account is in use already.
   Simulated car    connected by a client certificate; its sensors are mapped by a
-                   preset. Map more under Settings > Devices & services >
-                   EV Streams > {car} > Reconfigure.
+                   preset. Map more with the gear beside "{car}" under
+                   Settings > Devices & services > EV Streams.
+                   Its account, in use as well: broker 127.0.0.1, port {broker_port},
+                   UID {uid}, password {broker_password},
+                   {certificate}
+                   (passphrase {passphrase}) and {authority}.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -308,5 +312,11 @@ def _facts(demo: Demo) -> dict[str, object]:
         "cloud_username": demo.simulation.username,
         "cloud_password": demo.simulation.password,
         "car": partner.NAME,
+        "broker_port": demo.partner.form["port"],
+        "uid": partner.UID,
+        "broker_password": partner.PASSWORD,
+        "certificate": demo.partner.certificate_file.relative_to(CHECKOUT),
+        "passphrase": partner.PASSPHRASE,
+        "authority": demo.partner.authority_file.relative_to(CHECKOUT),
         "log": home_assistant.log_file.relative_to(CHECKOUT),
     }

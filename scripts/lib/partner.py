@@ -52,6 +52,8 @@ class Partner:
     async def __aenter__(self) -> Self:
         try:
             await asyncio.to_thread(self._broker.start)
+            identity = self._broker.authority.client(UID)
+            self.certificate_file.write_bytes(identity.pkcs12(PASSPHRASE))
             self._stack.push_async_callback(asyncio.to_thread, self._broker.stop)
             self._platform = await self._stack.enter_async_context(
                 StellantisPlatform(self._broker)
@@ -73,12 +75,21 @@ class Partner:
         await self._stack.aclose()
 
     @property
+    def certificate_file(self) -> Path:
+        """The client certificate that a partner is handed, with its key (PKCS#12)."""
+        return self._broker.directory / "client.p12"
+
+    @property
+    def authority_file(self) -> Path:
+        """The certificate of the authority that the broker's is signed by (PEM)."""
+        return self._broker.ca_file
+
+    @property
     def files(self) -> dict[str, bytes]:
-        """The files that a partner is handed, by the field of the form that they belong in."""
-        authority = self._broker.authority
+        """What is in the files that a partner is handed, by the field of the form."""
         return {
-            "client_certificate": authority.client(UID).pkcs12(PASSPHRASE),
-            "ca_certificate": authority.pem(),
+            "client_certificate": self.certificate_file.read_bytes(),
+            "ca_certificate": self.authority_file.read_bytes(),
         }
 
     @property

@@ -180,8 +180,11 @@ class Provider:
     Where `subentry` is given, the devices are those that the user adds, each as a
     subentry of that type, and their fields are mapped by the user; `read_device_id`
     returns what was typed as the messages have it, None if that is no device, and
-    `presets` are mappings that many can use. `tells_arrival` is false where messages do not say when
-    they reached the vendor's cloud: there is no latency to show then, and
+    `presets` are mappings that many can use.
+
+    `tells_arrival` is false where messages do not say when they reached the vendor's
+    cloud: there is no latency to show then. So are `has_backlog` where nothing waits
+    while nobody is connected, `has_tokens` where sessions name nobody, and
     `has_session_energy` where nobody knows what a session charged.
     """
 
@@ -203,4 +206,6 @@ class Provider:
     presets: tuple[Preset, ...] = ()
     can_send: bool = False
     tells_arrival: bool = True
+    has_backlog: bool = True
+    has_tokens: bool = True
     has_session_energy: bool = True

@@ -118,3 +118,15 @@ async def test_unloading_closes_the_connection(
     assert coordinator.vitals.messages == 0
     assert account is not None
     assert "Traceback" not in caplog.text
+
+
+async def test_the_stream_has_no_sensors_that_would_show_nothing(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """Nothing waits at this broker, and no message says when it was sent."""
+    entry = await add_partner(hass, partner)
+    account = str(entry.unique_id)
+    assert state(hass, account, "last_message") is not None
+    for key in ("backlog", "backlog_done", "delivery_latency", "history_import"):
+        with pytest.raises(AssertionError, match="no entity"):
+            state(hass, account, key)

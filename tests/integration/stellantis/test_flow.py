@@ -315,7 +315,7 @@ async def test_what_cannot_be_in_a_topic_is_told(
     hass: HomeAssistant, partner: Partner, wrong: dict[str, Any], error: dict[str, str]
 ) -> None:
     result = await fill(hass, await open_form(hass), await partner.form(**wrong))
-    assert result["errors"] == {"base": "topic_denied"} | error
+    assert result["errors"] == {"base": "unusable_topic"} | error
     assert result["data_schema"] is not None
     # Nobody sees an error in a section that is closed.
     advanced = result["data_schema"].schema["advanced"]
@@ -601,3 +601,12 @@ async def test_an_authority_that_is_gone_is_asked_for(
     assert result["reason"] == "reauth_successful"
     await hass.async_block_till_done()
     await wait_live(hass, entry)
+
+
+async def test_the_options_are_those_that_mean_something(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    entry = await add_partner(hass, partner)
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert form["data_schema"] is not None
+    assert set(form["data_schema"].schema) == {"grace_time"}

@@ -609,6 +609,10 @@ async def test_a_preset_makes_everything_in_one_click_sessions_too(
     traffic = entry.runtime_data.traffic
     await wait_until(lambda: traffic.strangers() == [VIN], "a stranger")
     await add_vehicle(hass, entry, presets=["v4_status"])
+    # What it said as a stranger is not lost.
+    assert state(hass, VIN, "battery_level").state == "50"
+    assert state(hass, VIN, "message_count").state == "1"
+    assert state(hass, VIN, "last_message").state != "unknown"
     events = record_session_events(hass, VIN)
     start, stop = now - timedelta(seconds=20), now - timedelta(seconds=5)
     for content in (

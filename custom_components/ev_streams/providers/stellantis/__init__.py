@@ -20,5 +20,7 @@ STELLANTIS = Provider(
     presets=PRESETS,
     can_send=True,
     tells_arrival=False,
+    has_backlog=False,
+    has_tokens=False,
     has_session_energy=False,
 )

@@ -98,9 +98,9 @@ DIRECTION = SelectSelector(
 
 
 class UnusableTopicError(StreamError):
-    """What was typed cannot be part of a topic."""
+    """What was typed cannot be part of a topic; nothing was tried."""
 
-    form_error = "topic_denied"
+    form_error = "unusable_topic"
 
     def __init__(self, field: str, reason: str) -> None:
         """`field` is that of the form (or its section), `reason` the key of a text."""
