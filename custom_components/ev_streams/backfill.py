@@ -7,12 +7,11 @@ from typing import Final
 
 from homeassistant.components.recorder.models import StatisticData
 from homeassistant.components.recorder.statistics import StatisticsRow
-from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 
 from .history import History
 from .ledger import Ledger
-from .longterm import FIVE_MINUTES, LongTermStatistics, compiled_until
+from .longterm import FIVE_MINUTES, LongTermStatistics, compiled_until, settled
 from .providers.base import Account, Provider
 from .series import HOUR, RESET_BELOW, hour_of
 
@@ -114,7 +113,7 @@ async def import_figures(
             await _import(statistics, own, known, convert(TOLERANCE))
             written |= own.keys()
         # Whoever asks next must find these rows, not add to what they replace.
-        await get_instance(history.hass).async_block_till_done()
+        await settled(history.hass)
     return len(written)
 
 

@@ -26,7 +26,7 @@ from .const import DOMAIN
 from .derivation import KEY_ENERGY
 from .intake import Intake
 from .ledger import Ledger
-from .longterm import LongTermStatistics, compiled_until, open_statistics
+from .longterm import LongTermStatistics, compiled_until, open_statistics, settled
 from .meter import MeterPoint, energy_curve
 from .model import Point
 from .providers.base import EvStreamsSensorDescription, Provider
@@ -129,6 +129,8 @@ class History:
         """Import what the recorder is ready for; a device's trouble is its own."""
         if not self._intake.late_hours:
             return
+        # What was written before, be it before a reload, is read below.
+        await settled(self.hass)
         async with self.importing:
             # What comes in from here on is not in what is computed below.
             seen = Counter(self._intake.late_readings)
@@ -147,7 +149,6 @@ class History:
 
     @callback
     def _compiled(self, _event: Event) -> None:
-        self._rows.compiled()
         self._due.set()
 
     async def _look_at(self, device_id: str, look: _Look) -> None:

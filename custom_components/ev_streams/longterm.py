@@ -5,6 +5,7 @@ the sensor's, as the user chose. Writing in any other would change the meaning
 of all its rows.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from homeassistant.components.recorder.statistics import (
     get_metadata,
     statistics_during_period,
 )
+from homeassistant.components.recorder.tasks import SynchronizeTask
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance, session_scope
 from homeassistant.util import dt as dt_util
@@ -48,6 +50,17 @@ async def compiled_until(hass: HomeAssistant) -> datetime | None:
     of all sensors for that hour.
     """
     return await get_instance(hass).async_add_executor_job(_compiled_until, hass)
+
+
+async def settled(hass: HomeAssistant) -> None:
+    """Wait until the recorder has done and committed all that it was asked for so far.
+
+    The recorder's own function for that returns at once while the last of it is
+    still being done.
+    """
+    done: asyncio.Future[None] = hass.loop.create_future()
+    get_instance(hass).queue_task(SynchronizeTask(done))
+    await done
 
 
 class LongTermStatistics:
@@ -107,10 +120,11 @@ class LongTermStatistics:
         It keeps it over a restart as any other. There is no public function for
         that; this is what those for hourly rows call.
         """
-        instance = get_instance(self._hass)
         # A sensor without any row is known to the recorder once the first are written.
-        await instance.async_block_till_done()
-        instance.async_import_statistics(self._metadata, [row], StatisticsShortTerm)
+        await settled(self._hass)
+        get_instance(self._hass).async_import_statistics(
+            self._metadata, [row], StatisticsShortTerm
+        )
 
     def write(self, rows: Iterable[StatisticData]) -> None:
         """Let the recorder insert the rows, or put them in the place of those it has."""

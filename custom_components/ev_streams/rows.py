@@ -3,8 +3,9 @@
 Doing it twice does no harm: what agrees with the readings is left alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 import logging
 from math import inf
 from typing import Final
@@ -14,7 +15,7 @@ from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .longterm import FIVE_MINUTES, LongTermStatistics
+from .longterm import FIVE_MINUTES, LongTermStatistics, settled
 from .series import HOUR, Counted, Held, Pair
 from .sums import counted_at, last_stale, placed, raised, with_rows
 
@@ -36,11 +37,6 @@ class RowImport:
         """Have written nothing."""
         self.written = 0
         self._hass = hass
-        self._adjusted: set[str] = set()
-
-    def compiled(self) -> None:
-        """The recorder has done what was asked of it."""
-        self._adjusted.clear()
 
     async def means(
         self,
@@ -83,17 +79,17 @@ class RowImport:
         """
         slack = SUM_TOLERANCE * scale
         before, end = hours[0] - HOUR, hours[-1] + HOUR
-        present = await statistics.rows(before - HOUR)
-        last_right = present.get(before) or await statistics.newest_before(hours[0])
-        if shown is not None and last_right is not None:
-            pairs = raised(pairs, last_right, shown, slack)
-        meanwhile = {hour: row for hour, row in present.items() if hour < end}
-        pairs = await self._hass.async_add_executor_job(
-            with_rows, pairs, meanwhile, slack
-        )
-        meter, base = placed(pairs, hours[0], last_right, slack)
+        place = partial(self._place, statistics, pairs, hours, slack, shown)
+        meter, base, present = await place()
+        gap = await self._gap(statistics, meter, base, end, slack)
+        if gap is not None and abs(gap[1]) > slack:
+            # Seen at once: a guess is measured by the rows after it.
+            statistics.adjust(*gap)
+            await settled(self._hass)
+            meter, base, present = await place()
+            gap = await self._gap(statistics, meter, base, end, slack)
+        is_joined = gap is not None and abs(gap[1]) <= slack
         last = hours[-1]
-        is_joined = await self._join(statistics, meter, base, end, slack)
         most = inf
         if is_joined:
             last = last_stale(meter, base, last, present, slack)
@@ -113,41 +109,52 @@ class RowImport:
                 rows.append(row)
         return self._write(statistics, rows) and is_joined
 
-    async def _join(
+    async def _place(
+        self,
+        statistics: LongTermStatistics,
+        pairs: list[Pair],
+        hours: list[datetime],
+        slack: float,
+        shown: float | None,
+    ) -> tuple[Counted, float, Mapping[datetime, StatisticsRow]]:
+        """Return the meter, what its count is to be raised by, and the rows there are."""
+        before, end = hours[0] - HOUR, hours[-1] + HOUR
+        present = await statistics.rows(before - HOUR)
+        last_right = present.get(before) or await statistics.newest_before(hours[0])
+        if shown is not None and last_right is not None:
+            pairs = raised(pairs, last_right, shown, slack)
+        meanwhile = {hour: row for hour, row in present.items() if hour < end}
+        pairs = await self._hass.async_add_executor_job(
+            with_rows, pairs, meanwhile, slack
+        )
+        return *placed(pairs, hours[0], last_right, slack), present
+
+    async def _gap(
         self,
         statistics: LongTermStatistics,
         meter: Counted,
         base: float,
         time: datetime,
         slack: float,
-    ) -> bool:
-        """See that the live sums go on from the imported ones; True where they do.
+    ) -> tuple[datetime, float] | None:
+        """Return from when on the live sums lack how much to go on from the imported ones.
 
-        They do not where the recorder has forgotten the sensor's last sum, as it
-        does after some silent days, and began anew. They go on from the newest of
-        five minutes, be it from before `time`.
+        They do where the recorder has forgotten the sensor's last sum, as it does
+        after some silent days, and began anew. They go on from the newest of five
+        minutes, be it from before `time`. None where nothing tells.
         """
-        if statistics.statistic_id in self._adjusted:
-            return False
         live = await statistics.rows(time, period="5minute")
         is_live = bool(live)
         if not is_live:
             newest = await statistics.newest_live()
             if newest is None:
-                return False
+                return None
             live = {dt_util.utc_from_timestamp(newest["start"]): newest}
         for start, row in live.items():
             counted = counted_at(meter, row, start + FIVE_MINUTES, slack)
-            if counted is None:
-                continue
-            difference = base + counted - (row["sum"] or 0.0)
-            if abs(difference) <= slack:
-                return True
-            # Not twice before the recorder was seen to have done it.
-            self._adjusted.add(statistics.statistic_id)
-            statistics.adjust(start, difference)
-            return False
-        return not is_live
+            if counted is not None:
+                return start, base + counted - (row["sum"] or 0.0)
+        return None if is_live else (time, 0.0)
 
     def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
         """Hand over the rows; True where there are none."""

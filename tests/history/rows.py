@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any, Literal
 
+from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.db_schema import StatisticsRuns
 from homeassistant.components.recorder.models import StatisticData, StatisticMeanType
 from homeassistant.components.recorder.statistics import (
     async_import_statistics,
     statistics_during_period,
 )
+from homeassistant.components.recorder.tasks import RecorderTask
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance, session_scope
@@ -174,3 +178,16 @@ async def forget_runs(hass: HomeAssistant, *runs: datetime) -> None:
             session.add_all(StatisticsRuns(start=start) for start in runs)
 
     await get_instance(hass).async_add_executor_job(forget)
+
+
+@dataclass
+class BusyTask(RecorderTask):
+    """Keeps the recorder busy until it is free, once it has begun; not for ever."""
+
+    is_free: Event
+    has_begun: Event
+
+    def run(self, instance: Recorder) -> None:
+        """Do nothing else."""
+        self.has_begun.set()
+        self.is_free.wait(PATIENCE)

@@ -3,11 +3,15 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
+import threading
 
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.recorder import get_instance
 import pytest
 
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from custom_components.ev_streams.longterm import LongTermStatistics, settled
 from custom_components.ev_streams.stream import supervisor
 from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.rabbitmq import Administrator
@@ -29,6 +33,7 @@ from tests.integration.helpers import (
 from .rows import (
     HOUR,
     PATIENCE,
+    BusyTask,
     compile_statistics,
     forget_runs,
     rows,
@@ -295,10 +300,8 @@ async def test_row_made_before_the_replay_does_not_take_back(
     await account.publish_many(SERIAL, told)
     reached = round((2 * 60 - 5) / 15, 6)
     await wait_for_number(hass, SERIAL, "session_energy", reached)
+    # The live sum began at 0: it is raised and seen to go on in one look.
     await compile_statistics(hass)
-    await wait_for_sums(hass, entity_id(hass, SERIAL, "energy"), {first: 44.0})
-    # The live sum began at 0 and was raised: now it is seen to go on.
-    await compile_statistics(hass, ahead=1)
     for key, sums in (
         ("energy", (44.0, 40 + reached, 40 + reached)),
         ("lifetime_energy", (44.0, 44.0, 44.0)),
@@ -393,11 +396,67 @@ async def test_guess_between_two_readings_moves_no_right_row(
     # As if only the power had come late.
     waiting = entry.runtime_data.intake.late_hours
     waiting &= {(SERIAL, late)}
-    # The live sum began at 0 and is raised first.
+    for ahead in range(2):
+        await compile_statistics(hass, ahead=ahead)
+        await entry.runtime_data.history.import_late_hours()
+        power = entity_id(hass, SERIAL, "total_power")
+        assert late in await rows(hass, power, late)
+        # The live sum began at 0 and was raised first: the guess was never in a row.
+        found = await rows(hass, lifetime, late - HOUR)
+        assert {hour: found[hour]["sum"] for hour in right} == right
+        live = await rows(hass, lifetime, late, "5minute")
+        assert list(live.values())[-1]["sum"] == pytest.approx(42.0)
+
+
+async def test_recorder_that_is_busy_raises_no_sum_twice(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It tells of what it compiled before it comes to what it was asked for after that."""
+    first = this_hour() - 3 * HOUR
+    lifetime = entity_id(hass, SERIAL, "lifetime_energy")
+    await seed_sums(hass, lifetime, [(first - HOUR, REGISTER, 40.0)])
+    await forget_runs(hass)
+    await account.publish_many(SERIAL, session_of(first))
+    await queue_is_empty(administrator, account)
+    is_free = threading.Event()
+    asked: list[str] = []
+    adjust = LongTermStatistics.adjust
+
+    def adjust_later(
+        statistics: LongTermStatistics, start: datetime, difference: float
+    ) -> None:
+        if not asked:
+            get_instance(hass).queue_task(BusyTask(is_free, threading.Event()))
+            hass.loop.call_later(1, is_free.set)
+        asked.append(statistics.statistic_id)
+        adjust(statistics, start, difference)
+
+    monkeypatch.setattr(LongTermStatistics, "adjust", adjust_later)
     await compile_statistics(hass)
-    await wait_for_rows(hass, entity_id(hass, SERIAL, "total_power"), late, [late])
-    await compile_statistics(hass, ahead=1)
-    await wait_for_sums(hass, lifetime, right)
+    history = entry.runtime_data.history
+    for _ in range(3):
+        hass.bus.async_fire(EVENT_RECORDER_5MIN_STATISTICS_GENERATED)
+        await history.import_late_hours()
+    assert asked.count(lifetime) == 1
+    await wait_for_live_sum(hass, lifetime, 52.0)
+    await wait_for_sums(hass, lifetime, lifted(first))
+
+
+async def test_what_the_recorder_is_at_is_waited_for(hass: HomeAssistant) -> None:
+    """Nothing is left in its queue then, but nothing is committed either."""
+    is_free, has_begun = threading.Event(), threading.Event()
+    get_instance(hass).queue_task(BusyTask(is_free, has_begun))
+    await hass.async_add_executor_job(has_begun.wait)
+    waiting = hass.async_create_task(settled(hass))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    is_free.set()
+    await waiting
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
