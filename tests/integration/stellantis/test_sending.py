@@ -1,6 +1,7 @@
 """A message goes to a car now or not at all, and its fate is told honestly."""
 
 import asyncio
+import json
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -12,6 +13,7 @@ import pytest
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from custom_components.ev_streams.providers.stellantis import sending
+from simulator.mqtt_client import MqttClient
 
 from ..helpers import wait_for_state, wait_live
 from .helpers import OTHER_VIN, VIN, Partner, add_partner, add_vehicle
@@ -62,6 +64,27 @@ async def test_a_message_arrives_in_its_envelope(
         '"content":{"type":"action","params":{"arg3":[1,2]}}}'
     )
     assert "acknowledged" not in response
+
+
+async def test_the_other_direction_is_written_to_as_well(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """Where the vendor's text is right, and not its code samples."""
+    entry = await add_partner(hass, partner, advanced={"direction": "prose"})
+    await add_vehicle(hass, entry)
+    broker, uid = partner.platform.broker, partner.account.uid
+    told: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+    async with MqttClient(
+        broker.plain_port, broker.administrator_name, broker.administrator_password
+    ) as listener:
+        await listener.subscribe(
+            f"psa/OVIPPartners-Dev/to/uid/{uid}/#",
+            lambda topic, body: told.put_nowait((topic, body)),
+        )
+        await send(hass, entry, content="hello", id_app="app-1")
+        topic, body = await asyncio.wait_for(told.get(), 10)
+    assert topic == f"psa/OVIPPartners-Dev/to/uid/{uid}/opa/{VIN}"
+    assert json.loads(body) == {"idApp": "app-1", "popup": False, "content": "hello"}
 
 
 async def test_another_application_can_be_named(
