@@ -45,6 +45,7 @@ from .model import DeviceRecord
 from .providers import PROVIDERS
 from .providers.base import Given, Provider, Trial
 from .secret_store import SecretStore
+from .sections import flat
 from .stream.errors import StreamError
 from .subentry_flow import MappedDeviceFlow
 from .uploads import read_uploads
@@ -218,7 +219,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         What was typed or uploaded before the form had to be shown again need not be
         repeated; `known` is what an entry has.
         """
-        typed = _flat(user_input)
+        typed = flat(user_input)
         uploads = {
             name: typed.pop(name) for name in provider.form.files if name in typed
         }
@@ -329,17 +330,6 @@ for _key in PROVIDERS:
             f"async_step_{_step}",
             partialmethod(_method, key=_key),
         )
-
-
-def _flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Lift the fields of sections to the level of the others."""
-    flat: dict[str, Any] = {}
-    for field, value in user_input.items():
-        if isinstance(value, dict):
-            flat |= value
-        else:
-            flat[field] = value
-    return flat
 
 
 def _device_selector(devices: Iterable[DeviceRecord]) -> SelectSelector:

@@ -178,14 +178,6 @@ def mapping_of(hass: HomeAssistant, key: str, typed: Mapping[str, Any]) -> Field
     return mapping
 
 
-def flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Lift the members of sections to the level of the others."""
-    lifted: dict[str, Any] = {}
-    for name, value in user_input.items():
-        lifted |= value if isinstance(value, dict) else {name: value}
-    return lifted
-
-
 def shown_of_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
     """Return what is suggested for a path as the form shows it."""
     shown = {

@@ -28,7 +28,6 @@ from .mapping_files import export_mappings, import_mappings
 from .mapping_form import (
     check_sessions,
     checked,
-    flat,
     mapping_of,
     preview_rows,
     schema,
@@ -40,6 +39,7 @@ from .model import Value
 from .paths import MappingError, flatten, json_text, parse_path
 from .providers import PROVIDERS
 from .providers.base import Provider
+from .sections import flat
 from .subentries import mappings_of, stored, subentry_of
 from .suggestions import suggest
 
