@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import contextlib
 import fcntl
 import logging
+import socket
 import ssl
 import struct
 import termios
@@ -24,6 +25,7 @@ from custom_components.ev_streams.stream.errors import (
     CredentialsRefusedError,
     LoginCutOffError,
     StreamError,
+    TlsNeededError,
     TopicDeniedError,
 )
 from custom_components.ev_streams.stream.mqtt import MqttStream, probe
@@ -207,6 +209,23 @@ async def test_nobody_listening_is_told(unused_tcp_port: int) -> None:
 async def test_an_empty_host_is_told() -> None:
     with pytest.raises(ConnectionFailedError):
         await probe(endpoint(1883, host=""))
+
+
+@pytest.mark.parametrize("address", ["198.41.0.4", "2001:4860:4860::8888"])
+async def test_no_password_goes_unencrypted_beyond_the_own_network(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Where a name means several addresses, those of the own network are used."""
+    beyond = (2, 1, 6, "", (address, 1))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [beyond])
+    with pytest.raises(TlsNeededError):
+        await probe(endpoint(1, host="broker.example.com"))
+    async with RawBroker() as broker:
+        near = (2, 1, 6, "", ("127.0.0.1", broker.port))
+        both = [beyond, near, beyond]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: both)
+        await probe(endpoint(1, host="broker.example.com"))
+        assert broker.logins == 1
 
 
 async def test_five_messages_in_one_record_of_tls_all_arrive(tmp_path: Any) -> None:

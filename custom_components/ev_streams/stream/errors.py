@@ -41,6 +41,12 @@ class CertificateRefusedError(ConnectionFailedError):
     useless_files = ("ca_certificate",)
 
 
+class TlsNeededError(ConnectionFailedError):
+    """Without TLS, the password would leave the own network readable; it was not sent."""
+
+    form_error = "tls_needed"
+
+
 class AccessClosedError(ConnectionFailedError):
     """The broker closed the door after the login: wrong in a form, maybe passing in a stream."""
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 import logging
 import random
 import socket
@@ -20,7 +21,7 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from .errors import ConnectionFailedError, StreamError
+from .errors import ConnectionFailedError, StreamError, TlsNeededError
 from .mqtt_errors import refusal, translated
 
 _LOGGER = logging.getLogger(__name__)
@@ -305,8 +306,16 @@ class _Client(Client):
 
     @override
     def _create_socket_connection(self) -> socket.socket:
-        """Connect to one of the host's addresses, in any order, with small segments."""
+        """Connect to one of the host's addresses, in any order, with small segments.
+
+        A password does not travel readable beyond the own network: without TLS its
+        addresses only, whatever the name has come to mean.
+        """
         addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        if self._ssl_context is None:
+            addresses = [each for each in addresses if not _is_public(each[4])]
+            if not addresses:
+                raise TlsNeededError("the password would be readable on the way")
         random.shuffle(addresses)
         failure: OSError | None = None
         for family, kind, protocol, _, address in addresses:
@@ -367,6 +376,11 @@ class _Client(Client):
             except OSError:
                 return None
         return None
+
+
+def _is_public(address: tuple[Any, ...]) -> bool:
+    """Whether a socket's address is one of the internet; those of private networks are not."""
+    return ip_address(str(address[0]).partition("%")[0]).is_global
 
 
 def _client(endpoint: MqttEndpoint) -> _Client:

@@ -1,11 +1,9 @@
 """TLS of a client that shows a certificate of its own, and may trust an authority of its own.
 
-Everything here reads files or asks the resolver: it is for a thread.
+It reads files: it is for a thread.
 """
 
-from ipaddress import ip_address
 import os
-import socket
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
 import certifi
@@ -32,16 +30,3 @@ def client_context(
     if certificate is not None:
         load_client_certificate(context, certificate)
     return context
-
-
-def is_public_host(host: str) -> bool:
-    """Whether the host may be beyond the own network; blocks.
-
-    One whose name nobody knows is not: there is nobody to connect to.
-    """
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return False
-    addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
-    return not all(each.is_private for each in addresses)

@@ -19,7 +19,7 @@ from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.secret_store import SecretStore
 from simulator.certificates import Authority
 
-from ..helpers import state, wait_for_state, wait_live
+from ..helpers import state, wait_for_state, wait_live, wait_until
 from .helpers import VIN, Partner, add_partner, add_vehicle, fill, open_form
 
 PASSPHRASE = "correct horse"
@@ -328,15 +328,17 @@ async def test_what_cannot_be_in_a_topic_is_told(
     assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
 
 
+def resolved(address: str) -> Any:
+    """Let every name mean one address; the resolver is out of reach of tests."""
+    return patch("socket.getaddrinfo", return_value=[(2, 1, 6, "", (address, 1883))])
+
+
 async def test_without_encryption_the_own_network_only(
     hass: HomeAssistant, partner: Partner
 ) -> None:
     """A password does not travel readable through the internet."""
     plain = {"port": partner.platform.broker.plain_port, "advanced": {"tls": False}}
-    with patch(
-        "custom_components.ev_streams.stream.tls.socket.getaddrinfo",
-        return_value=[(2, 1, 6, "", ("198.41.0.4", 0))],
-    ):
+    with resolved("198.41.0.4"):
         typed = await partner.form(host="broker.example.com", **plain)
         result = await fill(hass, await open_form(hass), typed)
     assert result["errors"] == {"base": "tls_needed"}
@@ -364,14 +366,16 @@ async def plain_account(hass: HomeAssistant, partner: Partner) -> Any:
 async def test_without_encryption_a_name_may_not_come_to_mean_another_host(
     hass: HomeAssistant, partner: Partner
 ) -> None:
+    """It is looked at with every connection; the vehicles are shown meanwhile."""
     entry = await plain_account(hass, partner)
-    with patch(
-        "custom_components.ev_streams.stream.tls.socket.getaddrinfo",
-        return_value=[(2, 1, 6, "", ("198.41.0.4", 0))],
-    ):
-        await hass.config_entries.async_reload(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert entry.error_reason_translation_key == "tls_needed"
+    account = str(entry.unique_id)
+    with resolved("198.41.0.4"):
+        await partner.platform.disconnect(partner.account.uid)
+        await wait_for_state(hass, account, "connected", "off")
+        reason = "the password would be readable on the way"
+        connection = entry.runtime_data.connection
+        await wait_until(lambda: connection.last_error == reason, "a refusal")
+    assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_a_certificate_that_is_not_used_does_not_run_out(
@@ -578,10 +582,15 @@ async def test_an_account_may_move_to_another_host(
     result = await fill(hass, result, {"password": partner.account.password})
     assert result["reason"] == "reauth_successful"
     await hass.async_block_till_done()
-    # And the same account is not added a second time.
+    # And the same account is not added a second time, but one with the same login
+    # where this one began: the vendor's two environments may both have it.
     typed = await partner.form(host="localhost")
     result = await fill(hass, await open_form(hass), typed)
     assert result["reason"] == "already_configured"
+    result = await fill(hass, await open_form(hass), await partner.form())
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result
+    assert result["result"].unique_id != before
+    await hass.async_block_till_done()
 
 
 async def test_an_authority_that_is_gone_is_asked_for(
@@ -596,6 +605,9 @@ async def test_an_authority_that_is_gone_is_asked_for(
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_ERROR
     (asked,) = hass.config_entries.flow.async_progress()
+    # Nor is it done without, because somebody left the form empty.
+    asked = await fill(hass, asked, {})
+    assert asked["errors"] == {"base": "bad_certificate", "ca_certificate": "gone"}
     ca = await partner.upload(partner.platform.broker.authority.pem(), "ca.pem")
     result = await fill(hass, asked, {"ca_certificate": ca})
     assert result["reason"] == "reauth_successful"

@@ -37,10 +37,10 @@ from ...stream.certificate import (
     read_authorities,
     read_client_certificate,
 )
-from ...stream.errors import AccountRefusedError, StreamError
+from ...stream.errors import AccountRefusedError, BadCertificateError, StreamError
 from ...stream.mqtt import probe
 from ...stream.mqtt_connection import MqttEndpoint
-from ...stream.tls import client_context, is_public_host
+from ...stream.tls import client_context
 from ..base import Given, ProviderForm, Trial
 from .account import StellantisAccount, Tls
 from .sending import PopupPacer
@@ -68,6 +68,10 @@ FINGERPRINTS: Final = {
 CONF_FIRST_HOST: Final = "first_host"
 POPUPS: HassKey[dict[str, PopupPacer]] = HassKey(f"{DOMAIN}_popups")
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
+# What the entry is not to keep as it was typed.
+PASSING: Final = frozenset(
+    {*FILES, *FINGERPRINTS.values(), CONF_KEY_PASSWORD, CONF_FORGET}
+)
 
 # No production host: the one on the vendor's page lies in a domain that may not be
 # theirs, and whoever owns it would be sent the login.
@@ -106,12 +110,6 @@ class UnusableTopicError(StreamError):
         """`field` is that of the form (or its section), `reason` the key of a text."""
         super().__init__("not usable in a topic")
         self.wrong_field = (field, reason)
-
-
-class TlsNeededError(StreamError):
-    """Without TLS, the password would leave the own network readable."""
-
-    form_error = "tls_needed"
 
 
 class StellantisForm(ProviderForm):
@@ -172,17 +170,14 @@ class StellantisForm(ProviderForm):
         The account is known by broker and login: the two environments may have the
         same one.
         """
-        data = {**given.data}
+        data = {name: each for name, each in given.data.items() if name not in PASSING}
         data[CONF_HOST] = data[CONF_HOST].strip().lower()
-        data.setdefault(CONF_FIRST_HOST, data[CONF_HOST])
-        passphrase = data.pop(CONF_KEY_PASSWORD, None)
-        for name in (*FILES, *FINGERPRINTS.values(), CONF_FORGET):
-            data.pop(name, None)
         if not is_usable_uid(data[CONF_USERNAME]):
             raise UnusableTopicError(CONF_USERNAME, "unusable_in_topic")
         if not is_usable_root(data[CONF_ROOT]):
             raise UnusableTopicError(CONF_ADVANCED, "unusable_root")
-        secrets = await hass.async_add_executor_job(_secrets, given, passphrase)
+        data.setdefault(CONF_FIRST_HOST, _first_host(hass, data))
+        secrets = await hass.async_add_executor_job(_secrets, given)
         for name, fingerprint in FINGERPRINTS.items():
             if name in secrets:
                 data[fingerprint] = _fingerprint(secrets[name])
@@ -235,6 +230,22 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
             entry.entry_id, PopupPacer()
         ),
     )
+
+
+def _first_host(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
+    """Return the host that a new account is known by.
+
+    Another one may have begun at the same host, with the same login, and moved since.
+    """
+    taken = {
+        entry.data.get(CONF_FIRST_HOST)
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry.data.get(CONF_HOST) != data[CONF_HOST]
+    }
+    host, number = data[CONF_HOST], 2
+    while host in taken:
+        host, number = f"{data[CONF_HOST]} {number}", number + 1
+    return str(host)
 
 
 def account_id(data: Mapping[str, Any]) -> str:
@@ -300,8 +311,9 @@ def _endpoint(data: Mapping[str, Any], client_id: str) -> MqttEndpoint:
     )
 
 
-def _secrets(given: Given, passphrase: str | None) -> dict[str, str]:
+def _secrets(given: Given) -> dict[str, str]:
     """Return what is to be kept, new files instead of old ones; raises BadCertificateError."""
+    passphrase = given.data.get(CONF_KEY_PASSWORD)
     forgotten = given.data.get(CONF_FORGET, [])
     secrets = {
         name: text for name, text in given.secrets.items() if name not in forgotten
@@ -315,17 +327,16 @@ def _secrets(given: Given, passphrase: str | None) -> dict[str, str]:
         secrets[CONF_CERTIFICATE] = read.pem
     if CONF_AUTHORITY in given.files:
         secrets[CONF_AUTHORITY] = read_authorities(given.files[CONF_AUTHORITY])
+    for name, fingerprint in FINGERPRINTS.items():
+        if fingerprint in given.data and name not in (*secrets, *forgotten):
+            # To be done without only if the user says so.
+            raise BadCertificateError(name, "gone")
     return secrets
 
 
 def _tls(data: Mapping[str, Any], secrets: Mapping[str, str]) -> Tls:
-    """Make the context of a connection; reads files, for the executor.
-
-    Raises TlsNeededError, also for a name that has come to mean another host.
-    """
+    """Make the context of a connection; reads files, for the executor."""
     if not data[CONF_TLS]:
-        if is_public_host(data[CONF_HOST]):
-            raise TlsNeededError("a password must not travel unencrypted")
         return Tls(context=None)
     pem = secrets.get(CONF_CERTIFICATE)
     certificate = None if pem is None else ClientCertificate(pem=pem)
