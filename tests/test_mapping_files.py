@@ -79,6 +79,9 @@ def test_exported_mappings_can_be_imported() -> None:
         ({"unit": "x" * 300}, "unit", "too_long"),
         ({"template": "x" * 5000}, "template", "too_long"),
         ({"color": "red"}, "color", "not_known"),
+        # Half of a sign, with which no file can be written.
+        ({"unit": "\ud800"}, "unit", "wrong_type"),
+        ({"value_map": {"\udfff": "a"}}, "value_map", "wrong_type"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_named(

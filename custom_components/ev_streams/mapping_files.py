@@ -20,6 +20,7 @@ LONGEST_TEXT: Final = 255
 LONGEST_NAME: Final = 100
 LONGEST_TEMPLATE: Final = 4000
 MOST_ENTRIES: Final = 200
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
 KEY: Final = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 # Home Assistant wants a date for it, which no value of ours is.
 UNSUPPORTED_CLASSES: Final = frozenset({"date"})
@@ -139,6 +140,9 @@ def _text(name: str, value: object, longest: int = LONGEST_TEXT) -> str:
         raise MappingError("wrong_type", name)
     if len(value) > longest:
         raise MappingError("too_long", name)
+    if SURROGATE.search(value):
+        # Half of a sign: Home Assistant could not write its file any more.
+        raise MappingError("wrong_type", name)
     return value
 
 
