@@ -41,8 +41,10 @@ class ChargingSessions:
             self._started_at = self._last_start = moment
             return [self._change(SessionPhase.STARTED, moment)]
         if update.value is False and self._started_at is not None:
+            # It may have begun a moment after the time that was told, see above.
+            stop = max(moment, self._started_at)
             changes: list[Update] = [
-                self._change(SessionPhase.STOPPED, self._started_at, moment)
+                self._change(SessionPhase.STOPPED, self._started_at, stop)
             ]
             self._started_at = None
             return changes

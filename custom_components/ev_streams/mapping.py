@@ -5,6 +5,7 @@ are Home Assistant's; times are aware UTC.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +28,7 @@ TIMESTAMP: Final = "timestamp"
 DURATION: Final = "duration"
 ENUM: Final = "enum"
 
-# What may change while a value goes on meaning the same.
+# What may change while a value goes on meaning the same; guards are looked at apart.
 WITHOUT_MEANING: Final = frozenset(
     {
         "name",
@@ -167,6 +168,23 @@ def reading_key(mapping: FieldMapping) -> str:
     }
     digest = sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
     return f"{mapping.key}{OF_MAPPING}{digest[:8]}"
+
+
+def is_kept_out(mapping: FieldMapping, value: Value) -> bool:
+    """Whether the guards would not let a value pass that was taken before they were set."""
+    try:
+        _guarded(mapping, value, None)
+    except ConversionError:
+        return True
+    if isinstance(value, bool):
+        # Many values are on or off, of which a sentinel is one.
+        return False
+    for sentinel in mapping.sentinels:
+        with suppress(ConversionError):
+            renamed = mapping.value_map.get(sentinel, sentinel)
+            if _converted(mapping, renamed) == value:
+                return True
+    return False
 
 
 def unique_key(name: str, taken: Collection[str]) -> str:

@@ -22,6 +22,7 @@ from .mapping import (
     OutcomeKind,
     Render,
     evaluate,
+    is_kept_out,
     reading_key,
 )
 from .model import Content, Reading, RecentMessage, Value
@@ -91,13 +92,16 @@ class Traffic:
         kept = [each for each in self.recent(device_id) if not each.content.is_retained]
         if kept and KEY_MESSAGE_COUNT not in held:
             yield from _counted(device_id, len(kept), kept[0].received_at)
-        for key in held:
-            if OF_MAPPING in key and key not in mappings:
+        for key, reading in held.items():
+            if OF_MAPPING not in key:
+                continue
+            mapping = mappings.get(key)
+            if mapping is None or is_kept_out(mapping, reading.value):
                 self._ledger.drop_reading(device_id, key)
                 self._committer.batch.forgotten_readings.add((device_id, key))
                 self._committer.changed()
         for key, mapping in mappings.items():
-            if key not in held:
+            if self._ledger.reading(device_id, key) is None:
                 yield from self._told_before(device_id, key, mapping)
         charging = held.get(KEY_CHARGING)
         if (
@@ -112,8 +116,11 @@ class Traffic:
         self, device_id: str, key: str, mapping: FieldMapping
     ) -> Iterator[Reading]:
         """Return the values of a field in the kept messages; sessions of the past they make none."""
-        for _, outcome in self.preview(device_id, mapping):
-            if outcome.kind in TOLD:
+        is_known = False
+        for message, outcome in self.preview(device_id, mapping):
+            is_undated = _is_undated(message.content, outcome, message.received_at)
+            if outcome.kind in TOLD and not (is_undated and is_known):
+                is_known = True
                 yield _reading(device_id, key, outcome)
 
     def recent(self, device_id: str) -> list[RecentMessage]:
@@ -206,8 +213,7 @@ class Traffic:
             self._refuse(mapping.key, outcome.reason or "refused", now)
         if outcome.kind not in TOLD:
             return []
-        # Of any age where it does not say when it was measured.
-        is_undated = content.is_retained and outcome.measured_at == now
+        is_undated = _is_undated(content, outcome, now)
         if is_undated and held is not None:
             # It must not win over what came since.
             return []
@@ -256,6 +262,11 @@ class Traffic:
             # It comes with every connection, and would push out what else was said.
             return
         messages.append(RecentMessage(received_at=now, content=content))
+
+
+def _is_undated(content: Content, outcome: Outcome, arrived_at: datetime) -> bool:
+    """Whether a value may be of any age: the broker kept it, and it does not say its time."""
+    return content.is_retained and outcome.measured_at == arrived_at
 
 
 def _counted(device_id: str, count: int, last: datetime) -> list[Reading]:

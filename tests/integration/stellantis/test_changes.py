@@ -150,6 +150,52 @@ async def test_another_name_or_guard_keeps_the_value(
     assert state(hass, VIN, "level").name == "Family car Charge"
 
 
+async def test_a_new_guard_holds_for_the_value_that_is_shown(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """Else one that is much too high would keep all lower ones out."""
+    await add_sensor(hass, entry, **ODOMETER)
+    for value in (50, 9_999_999):
+        await partner.say({"km": value})
+    await wait_for_number(hass, VIN, "odometer", 9_999_999)
+    await change(hass, entry, "odometer", **ODOMETER, maximum=2_000_000)
+    assert float(state(hass, VIN, "odometer").state) == 50
+    await partner.say({"km": 51})
+    await wait_for_number(hass, VIN, "odometer", 51)
+
+
+async def test_a_value_that_turns_out_to_mean_nothing_is_not_shown_any_more(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    await add_sensor(hass, entry, "range", name="Range", unit="km", scale=2)
+    await partner.say({"range": 510})
+    await wait_for_number(hass, VIN, "range", 1020)
+    await forget_messages(entry, partner)
+    await change(
+        hass,
+        entry,
+        "range",
+        path="range",
+        name="Range",
+        unit="km",
+        scale=2,
+        sentinels=["510"],
+    )
+    assert state(hass, VIN, "range").state == "unknown"
+
+
+async def test_a_new_field_believes_a_kept_message_last(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """What the broker kept may be of any age, however late it came."""
+    await partner.say({"level": 80})
+    traffic = entry.runtime_data.traffic
+    await wait_until(lambda: len(traffic.recent(VIN)) == 1, "a message")
+    await kept_by_the_broker(hass, entry, partner, {"level": 10})
+    await add_sensor(hass, entry, "level", name="Level", unit="%")
+    assert state(hass, VIN, "level").state == "80"
+
+
 async def test_a_value_that_is_forgotten_is_gone_from_the_file_too(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:
@@ -263,12 +309,16 @@ async def test_sessions_that_begin_in_the_same_second_are_two(
         (True, at),
         (False, at),
         (True, at),
-        (False, at + timedelta(seconds=1)),
+        (False, at),
     ):
         await partner.say({"c": charging, "at": moment.isoformat()})
     await wait_until(lambda: len(events) == 4, "two starts and two stops")
     assert [each["event_type"] for each in events] == ["started", "stopped"] * 2
     assert len({each["session_id"] for each in events}) == 2
+    for session in entry.runtime_data.ledger.sessions(VIN):
+        assert session.started_at is not None
+        assert session.stopped_at is not None
+        assert session.started_at <= session.stopped_at
 
 
 async def kept_by_the_broker(
