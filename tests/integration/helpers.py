@@ -31,7 +31,7 @@ from simulator.easee import EaseeAccount, EaseeCloud, Measurement
 from simulator.easee.observations import ObservationValue
 from simulator.rabbitmq import Administrator
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SERIAL = "EH000001"
 
 
