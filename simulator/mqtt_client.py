@@ -29,6 +29,8 @@ class MqttClient:
         self._connected = asyncio.Event()
         self._login: asyncio.Future[ReasonCode] | None = None
         self._granted: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        # What is subscribed to again after a reconnection, and not granted yet.
+        self._awaited: set[int | None] = set()
         self._loop = asyncio.get_running_loop()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, clean_session=True)
         self._client.username_pw_set(username, password)
@@ -56,6 +58,11 @@ class MqttClient:
         traceback: TracebackType | None,
     ) -> None:
         await self._leave()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is connected, with all of its subscriptions, as far as it knows."""
+        return self._connected.is_set()
 
     async def subscribe(self, topic: str, on_message: OnMessage) -> None:
         """Call back, on the event loop, with every message of the topics from now on."""
@@ -122,10 +129,10 @@ class MqttClient:
     def _has_connected(
         self, client: paho.Client, _data: Any, _flags: Any, answer: ReasonCode, _: Any
     ) -> None:
+        again: set[int | None] = set()
         if not answer.is_failure:
-            for topic in self._filters:
-                client.subscribe(topic)
-        self._loop.call_soon_threadsafe(self._told_of_login, answer)
+            again = {client.subscribe(topic)[1] for topic in self._filters}
+        self._loop.call_soon_threadsafe(self._told_of_login, answer, again)
 
     def _has_disconnected(self, *_: Any) -> None:
         self._loop.call_soon_threadsafe(self._connected.clear)
@@ -135,14 +142,18 @@ class MqttClient:
     ) -> None:
         self._loop.call_soon_threadsafe(self._told_of_grant, number, codes)
 
-    def _told_of_login(self, answer: ReasonCode) -> None:
-        if not answer.is_failure:
+    def _told_of_login(self, answer: ReasonCode, again: set[int | None]) -> None:
+        self._awaited = again
+        if not answer.is_failure and not again:
             self._connected.set()
         if self._login is not None and not self._login.done():
             self._login.set_result(answer)
 
     def _told_of_grant(self, number: int, codes: list[ReasonCode]) -> None:
-        # Nobody waits for what is subscribed to again after a reconnection.
+        if number in self._awaited:
+            self._awaited.discard(number)
+            if not self._awaited:
+                self._connected.set()
         granted = self._granted.pop(number, None)
         if granted is not None and not granted.done():
             granted.set_result(codes)

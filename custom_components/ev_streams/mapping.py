@@ -131,7 +131,8 @@ def evaluate(
     """Return what a message says of a field; `held` is the value that is known so far.
 
     A field that is not there says nothing, null says that the value is not known, and
-    so does a template that gives none.
+    so does a template that gives none. Of a field that never decreases they say nothing:
+    what it was is needed to know what it cannot be.
     """
     measured_at = arrived_at
     try:
@@ -142,17 +143,22 @@ def evaluate(
             return Outcome(kind=OutcomeKind.MISSING, measured_at=arrived_at)
         measured_at = _measured_at(mapping, content, arrived_at)
         if raw is None:
-            return Outcome(kind=OutcomeKind.UNKNOWN, measured_at=measured_at)
+            return _unknown(mapping, measured_at)
         _refuse_sentinel(mapping, raw)
         given = _transformed(mapping, raw, content, render, variables or {})
         if given is None:
-            return Outcome(kind=OutcomeKind.UNKNOWN, measured_at=measured_at)
+            return _unknown(mapping, measured_at)
         value = _guarded(mapping, _converted(mapping, given), held)
     except ConversionError as err:
         return Outcome(
             kind=OutcomeKind.REFUSED, measured_at=measured_at, reason=err.reason
         )
     return Outcome(kind=OutcomeKind.VALUE, measured_at=measured_at, value=value)
+
+
+def _unknown(mapping: FieldMapping, measured_at: datetime) -> Outcome:
+    kind = OutcomeKind.MISSING if mapping.never_decreasing else OutcomeKind.UNKNOWN
+    return Outcome(kind=kind, measured_at=measured_at)
 
 
 def reading_key(mapping: FieldMapping) -> str:
@@ -166,6 +172,9 @@ def reading_key(mapping: FieldMapping) -> str:
         for name, value in mapping.as_dict().items()
         if name not in WITHOUT_MEANING
     }
+    if mapping.platform is MappedPlatform.BINARY_SENSOR:
+        # On is on, whatever it is shown as.
+        members.pop("device_class", None)
     digest = sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
     return f"{mapping.key}{OF_MAPPING}{digest[:8]}"
 

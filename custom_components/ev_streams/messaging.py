@@ -44,7 +44,7 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 DEFAULT_RETRIES: Final = 2
 MOST_RETRIES: Final = 10
 PLAIN_PATH: Final = probatio.Match(
-    r"^[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*$",
+    r"^[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*\Z",
     msg="give names with points between them, such as params.id",
 )
 

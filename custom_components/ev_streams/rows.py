@@ -94,7 +94,7 @@ class RowImport:
         if is_joined:
             last = last_stale(meter, base, last, present, slack)
             # What lies between two readings is a guess, the row that follows is not.
-            most = present.get(last + HOUR, {}).get("sum") or inf
+            most = _first_sum(present, last + HOUR)
         rows: list[StatisticData] = []
         for hour in _hours(before, last):
             found = meter.at(hour + HOUR)
@@ -182,6 +182,15 @@ def _agree(
         if abs(have - want) > slack:
             return False
     return True
+
+
+def _first_sum(present: Mapping[datetime, StatisticsRow], start: datetime) -> float:
+    """Return the sum of the first row that is there from then on, infinity without any."""
+    for hour in sorted(present):
+        found = present[hour].get("sum") if hour >= start else None
+        if found is not None:
+            return found
+    return inf
 
 
 def _hours(first: datetime, last: datetime) -> Iterator[datetime]:

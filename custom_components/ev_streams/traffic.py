@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 import logging
+from operator import attrgetter
 from typing import Final
 
 from .charging import KEY_CHARGING
@@ -77,7 +78,7 @@ class Traffic:
         """Bring what is held in line with the mappings, which the user may have changed.
 
         Returns what the kept messages tell of fields that are new, and the end of a
-        charging that no field tells of any more.
+        charging of which no field tells any more, or tells that it is none.
         """
         return [
             reading
@@ -100,15 +101,18 @@ class Traffic:
                 self._ledger.drop_reading(device_id, key)
                 self._committer.batch.forgotten_readings.add((device_id, key))
                 self._committer.changed()
+        is_charging = False
         for key, mapping in mappings.items():
-            if self._ledger.reading(device_id, key) is None:
-                yield from self._told_before(device_id, key, mapping)
+            newest = self._ledger.reading(device_id, key)
+            if newest is None:
+                told = list(self._told_before(device_id, key, mapping))
+                yield from told
+                newest = max(told, key=attrgetter("measured_at"), default=None)
+            if mapping.makes_sessions:
+                # Of one that tells nothing yet it is expected to go on.
+                is_charging = newest is None or newest.value is not False
         charging = held.get(KEY_CHARGING)
-        if (
-            charging is not None
-            and charging.value is True
-            and not any(each.makes_sessions for each in mappings.values())
-        ):
+        if charging is not None and charging.value is True and not is_charging:
             # It was charging then; since when it is not, nobody tells.
             yield replace(charging, value=False)
 

@@ -52,9 +52,9 @@ class Partner:
     async def __aenter__(self) -> Self:
         try:
             await asyncio.to_thread(self._broker.start)
+            self._stack.push_async_callback(asyncio.to_thread, self._broker.stop)
             identity = self._broker.authority.client(UID)
             self.certificate_file.write_bytes(identity.pkcs12(PASSPHRASE))
-            self._stack.push_async_callback(asyncio.to_thread, self._broker.stop)
             self._platform = await self._stack.enter_async_context(
                 StellantisPlatform(self._broker)
             )

@@ -18,7 +18,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
@@ -59,19 +59,9 @@ class ClientCertificate:
         return _common_name(self._leaf.issuer)
 
     @property
-    def not_before(self) -> datetime:
-        """Return from when on it is valid (aware UTC)."""
-        return self._leaf.not_valid_before_utc
-
-    @property
     def expires_at(self) -> datetime:
         """Return until when it is valid (aware UTC)."""
         return self._leaf.not_valid_after_utc
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the certificate, in hexadecimal."""
-        return self._leaf.fingerprint(hashes.SHA256()).hex()
 
     @cached_property
     def _leaf(self) -> x509.Certificate:

@@ -74,6 +74,7 @@ class OwnCertificateRefusedError(CredentialsRefusedError):
 
     form_error = "bad_certificate"
     wrong_field = ("client_certificate", "certificate_refused")
+    useless_files = PAIR
 
 
 class BadCertificateError(StreamError):
@@ -96,6 +97,12 @@ class AccountRefusedError(StreamError):
     """The account itself was refused: only the user can help."""
 
     form_error = "invalid_auth"
+
+
+class FilesGoneError(AccountRefusedError):
+    """What was kept apart for an account is there no more, as after a partial restore."""
+
+    form_error = "files_gone"
 
 
 class SourceGoneError(StreamError):

@@ -284,6 +284,23 @@ async def test_without_a_field_that_makes_sessions_nothing_of_them_is_left(
     assert events[0]["session_id"] != session.session_id
 
 
+async def test_a_session_ends_that_never_was_as_its_field_says_now(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """As after a template that had it the wrong way round."""
+    await add_sensor(hass, entry, **CHARGING, template="{{ not value }}")
+    events = record_session_events(hass, VIN)
+    await partner.say({"c": False})
+    await wait_until(lambda: len(events) == 1, "a wrong start")
+    told = entry.runtime_data.ledger.reading(VIN, "is_charging")
+    assert told is not None
+    await change(hass, entry, "charging", **CHARGING)
+    assert state(hass, VIN, "charging").state == "off"
+    (session,) = entry.runtime_data.ledger.sessions(VIN)
+    assert session.stopped_at == told.measured_at
+    await wait_until(lambda: len(events) == 2, "its stop")
+
+
 async def test_a_session_goes_on_under_another_field(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:
@@ -370,6 +387,19 @@ async def test_a_kept_message_without_its_time_begins_no_session(
     await kept_by_the_broker(hass, entry, partner, {"c": True})
     await wait_for_state(hass, VIN, "charging", "on")
     assert entry.runtime_data.ledger.sessions(VIN) == []
+
+
+async def test_what_never_decreases_keeps_its_value_where_it_is_not_known(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """Else a lower one could come after that."""
+    await add_sensor(hass, entry, **ODOMETER)
+    for value in (50_000, None, 0):
+        await partner.say({"km": value})
+    traffic = entry.runtime_data.traffic
+    await wait_until(lambda: len(traffic.recent(VIN)) == 3, "all messages")
+    assert float(state(hass, VIN, "odometer").state) == 50_000
+    assert traffic.refused == {("odometer", "decreasing"): 1}
 
 
 async def test_a_template_that_gives_nothing_says_that_nothing_is_known(

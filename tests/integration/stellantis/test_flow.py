@@ -124,8 +124,32 @@ async def test_an_account_whose_key_is_gone_asks_for_it(
     await SecretStore(hass, str(entry.unique_id)).remove()
     await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert entry.error_reason_translation_key == "files_gone"
     (asked,) = hass.config_entries.flow.async_progress()
     assert asked["step_id"] == "stellantis_reauth"
+
+
+async def test_a_certificate_that_the_broker_does_not_want_can_be_left_out_again(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """It is not remembered within the form."""
+    stranger = Authority("Stranger").client("x")
+    both = await partner.upload(stranger.pem() + stranger.key_pem(), "c.pem")
+    typed = await partner.form(client_certificate=both)
+    result = await fill(hass, await open_form(hass), typed)
+    assert result["errors"] is not None
+    assert result["errors"]["client_certificate"] == "certificate_refused"
+    # The other port wants none, and no TLS.
+    typed = await partner.form(
+        client_certificate=None,
+        ca_certificate=None,
+        port=partner.platform.broker.plain_port,
+        advanced={"tls": False},
+    )
+    result = await fill(hass, result, typed)
+    assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
+    assert "certificate_fingerprint" not in result["data"]
+    await hass.async_block_till_done()
 
 
 async def test_a_wrong_password_is_told_and_the_files_are_remembered(

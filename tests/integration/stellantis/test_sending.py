@@ -186,6 +186,7 @@ async def test_only_a_vehicle_takes_messages(
         {"acknowledgement_timeout": 0},
         {"acknowledgement_path": "a[0]"},
         {"acknowledgement_path": ".".join("a" * 40)},
+        {"acknowledgement_path": "id\n"},
         {"popup_text": ""},
     ],
 )

@@ -149,6 +149,17 @@ def test_without_a_rate_the_display_tells_whether_it_charges(
     assert found["charging"] is charging
 
 
+@pytest.mark.parametrize("shown", [{"hmi_state": None}, {}])
+def test_without_a_rate_and_a_display_nobody_knows_whether_it_charges(
+    shown: dict[str, Any],
+) -> None:
+    """A session does not end for that."""
+    content = snapshot(rate=510)
+    del content["charging_state"]["hmi_state"]
+    content["charging_state"] |= shown
+    assert "charging" not in values(REMOTE_SERVICES, content)
+
+
 def test_a_snapshot_after_charging() -> None:
     found = values(REMOTE_SERVICES, snapshot(rate=0, hmi_state=3, soc_batt=100))
     assert found["charging"] is False

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, override
 import uuid
+from weakref import WeakKeyDictionary
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
@@ -37,7 +38,7 @@ from ...stream.certificate import (
     read_authorities,
     read_client_certificate,
 )
-from ...stream.errors import AccountRefusedError, BadCertificateError, StreamError
+from ...stream.errors import BadCertificateError, FilesGoneError, StreamError
 from ...stream.mqtt import probe
 from ...stream.mqtt_connection import MqttEndpoint
 from ...stream.tls import client_context
@@ -66,7 +67,10 @@ FINGERPRINTS: Final = {
 }
 # An account that moves to another host stays the one that it was.
 CONF_FIRST_HOST: Final = "first_host"
-POPUPS: HassKey[dict[str, PopupPacer]] = HassKey(f"{DOMAIN}_popups")
+# By the entry, and gone with it.
+POPUPS: HassKey[WeakKeyDictionary[ConfigEntry, PopupPacer]] = HassKey(
+    f"{DOMAIN}_popups"
+)
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
 # What the entry is not to keep as it was typed.
 PASSING: Final = frozenset(
@@ -207,8 +211,9 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
     async def load_tls() -> Tls:
         secrets = await SecretStore(hass, str(entry.unique_id)).load()
         for name, fingerprint in FINGERPRINTS.items():
-            if fingerprint in entry.data and name not in secrets:
-                raise AccountRefusedError(f"{name} is gone")
+            is_needed = entry.data[CONF_TLS] and fingerprint in entry.data
+            if is_needed and name not in secrets:
+                raise FilesGoneError(f"{name} is gone")
         return await hass.async_add_executor_job(_tls, entry.data, secrets)
 
     def list_vehicles() -> list[DeviceRecord]:
@@ -226,8 +231,8 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
         load_tls=load_tls,
         list_vehicles=list_vehicles,
         # A car that was added a moment ago has set up the account anew.
-        popups=hass.data.setdefault(POPUPS, {}).setdefault(
-            entry.entry_id, PopupPacer()
+        popups=hass.data.setdefault(POPUPS, WeakKeyDictionary()).setdefault(
+            entry, PopupPacer()
         ),
     )
 

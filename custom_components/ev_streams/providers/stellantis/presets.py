@@ -159,8 +159,9 @@ REMOTE_SERVICES: Final = Preset(
         replace(
             _snapshot(IS_CHARGING, "rate"),
             template=(
+                "{% set shown = content.charging_state.hmi_state %}"
                 "{{ value if value | float(0) != 510"
-                " else content.charging_state.hmi_state == 1 }}"
+                " else none if shown is undefined or shown is none else shown == 1 }}"
             ),
         ),
         _snapshot(CHARGING_RATE, "rate", "510"),
