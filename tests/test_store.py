@@ -296,6 +296,9 @@ def test_what_is_written_after_it_was_forgotten_is_forgotten_no_more() -> None:
     batch.merge(Batch(forgotten_sessions={(CHARGER, "1")}))
     assert batch.sessions == {}
     assert batch.forgotten_sessions == {(CHARGER, "1"), (CHARGER, "2")}
+    batch = Batch(forgotten_readings={(CHARGER, "a")})
+    batch.merge(batch_of(reading(1, key="a")))
+    assert batch.forgotten_readings == set()
 
 
 def test_a_batch_tells_whether_it_holds_anything() -> None:

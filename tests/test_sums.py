@@ -1,12 +1,14 @@
 """Readings of a meter are fitted to the rows that the recorder has of it."""
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from homeassistant.components.recorder.statistics import StatisticsRow
 
 from custom_components.ev_streams.series import HOUR, Counted
 from custom_components.ev_streams.sums import (
     counted_at,
+    first_sum,
     last_stale,
     placed,
     raised,
@@ -51,6 +53,16 @@ def test_a_meter_that_was_exchanged_goes_on_counting() -> None:
     reached = meter.at(at(60))
     assert reached is not None
     assert base + reached[1] == 44.0
+
+
+def test_the_first_row_that_is_there_bounds_a_guess() -> None:
+    """Be it at 0, or after hours without any: a guess above it would flow back."""
+    present = {
+        hour: row(hour, total, total) for hour, total in ((NINE, 7.0), (at(180), 0.0))
+    }
+    assert first_sum(present, NINE) == 7.0
+    assert first_sum(present, at(60)) == 0.0
+    assert first_sum(present, at(240)) == inf
 
 
 def test_without_a_row_before_the_sums_begin_at_0() -> None:

@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from .longterm import FIVE_MINUTES, LongTermStatistics, settled
 from .series import HOUR, Counted, Held, Pair
-from .sums import counted_at, last_stale, placed, raised, with_rows
+from .sums import counted_at, first_sum, last_stale, placed, raised, with_rows
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class RowImport:
         if is_joined:
             last = last_stale(meter, base, last, present, slack)
             # What lies between two readings is a guess, the row that follows is not.
-            most = _first_sum(present, last + HOUR)
+            most = first_sum(present, last + HOUR)
         rows: list[StatisticData] = []
         for hour in _hours(before, last):
             found = meter.at(hour + HOUR)
@@ -182,15 +182,6 @@ def _agree(
         if abs(have - want) > slack:
             return False
     return True
-
-
-def _first_sum(present: Mapping[datetime, StatisticsRow], start: datetime) -> float:
-    """Return the sum of the first row that is there from then on, infinity without any."""
-    for hour in sorted(present):
-        found = present[hour].get("sum") if hour >= start else None
-        if found is not None:
-            return found
-    return inf
 
 
 def _hours(first: datetime, last: datetime) -> Iterator[datetime]:

@@ -6,6 +6,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 from homeassistant.components.recorder.statistics import StatisticsRow
@@ -76,6 +77,15 @@ def last_stale(
             break
         last += HOUR
     return last
+
+
+def first_sum(present: Mapping[datetime, StatisticsRow], start: datetime) -> float:
+    """Return the sum of the first row from `start` on, infinity where there is none."""
+    for hour in sorted(present):
+        found = present[hour].get("sum") if hour >= start else None
+        if found is not None:
+            return found
+    return inf
 
 
 def counted_at(

@@ -369,15 +369,44 @@ async def test_hour_is_finished_for_itself(
     assert stored_hours == [(int(new.timestamp()) * 10**6,)]
 
 
+def keep_recorder_busy(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, statistic_id: str
+) -> list[str]:
+    """Let the recorder be busy for a while when it is asked to raise these live sums.
+
+    Returns a list that grows with the sensors whose sums are to be raised.
+    """
+    is_free = threading.Event()
+    asked: list[str] = []
+    adjust = LongTermStatistics.adjust
+
+    def adjust_later(
+        statistics: LongTermStatistics, start: datetime, difference: float
+    ) -> None:
+        if statistics.statistic_id == statistic_id and statistic_id not in asked:
+            get_instance(hass).queue_task(BusyTask(is_free, threading.Event()))
+            hass.loop.call_later(1, is_free.set)
+        asked.append(statistics.statistic_id)
+        adjust(statistics, start, difference)
+
+    monkeypatch.setattr(LongTermStatistics, "adjust", adjust_later)
+    return asked
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
 async def test_guess_between_two_readings_moves_no_right_row(
     hass: HomeAssistant,
     account: EaseeAccount,
     administrator: Administrator,
     entry: EvStreamsConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    is_busy: bool,
 ) -> None:
     """Rows after the late hour were told in time: the register was seldom, not the energy."""
     late = this_hour() - 4 * HOUR
     lifetime = entity_id(hass, SERIAL, "lifetime_energy")
+    if is_busy:
+        keep_recorder_busy(hass, monkeypatch, lifetime)
     right = {late + n * HOUR: 40.0 for n in range(-1, 3)} | {late + 3 * HOUR: 42.0}
     await seed_sums(
         hass, lifetime, [(h, REGISTER + t - 40, t) for h, t in right.items()]
@@ -422,20 +451,7 @@ async def test_recorder_that_is_busy_raises_no_sum_twice(
     await forget_runs(hass)
     await account.publish_many(SERIAL, session_of(first))
     await queue_is_empty(administrator, account)
-    is_free = threading.Event()
-    asked: list[str] = []
-    adjust = LongTermStatistics.adjust
-
-    def adjust_later(
-        statistics: LongTermStatistics, start: datetime, difference: float
-    ) -> None:
-        if not asked:
-            get_instance(hass).queue_task(BusyTask(is_free, threading.Event()))
-            hass.loop.call_later(1, is_free.set)
-        asked.append(statistics.statistic_id)
-        adjust(statistics, start, difference)
-
-    monkeypatch.setattr(LongTermStatistics, "adjust", adjust_later)
+    asked = keep_recorder_busy(hass, monkeypatch, lifetime)
     await compile_statistics(hass)
     history = entry.runtime_data.history
     for _ in range(3):
@@ -444,6 +460,29 @@ async def test_recorder_that_is_busy_raises_no_sum_twice(
     assert asked.count(lifetime) == 1
     await wait_for_live_sum(hass, lifetime, 52.0)
     await wait_for_sums(hass, lifetime, lifted(first))
+
+
+async def test_a_look_that_is_cut_off_raises_no_sum_twice(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by a reload while the recorder has yet to come to what it was asked for."""
+    first = this_hour() - 3 * HOUR
+    lifetime = entity_id(hass, SERIAL, "lifetime_energy")
+    await seed_sums(hass, lifetime, [(first - HOUR, REGISTER, 40.0)])
+    await forget_runs(hass)
+    await account.publish_many(SERIAL, session_of(first))
+    await queue_is_empty(administrator, account)
+    asked = keep_recorder_busy(hass, monkeypatch, lifetime)
+    await compile_statistics(hass)
+    await wait_until(lambda: lifetime in asked, "the sum to be asked for")
+    await hass.config_entries.async_reload(entry.entry_id)
+    await entry.runtime_data.history.import_late_hours()
+    assert asked.count(lifetime) == 1
+    await wait_for_live_sum(hass, lifetime, 52.0)
 
 
 async def test_what_the_recorder_is_at_is_waited_for(hass: HomeAssistant) -> None:
