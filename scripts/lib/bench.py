@@ -30,14 +30,14 @@ from custom_components.ev_streams.providers.easee.decode import decode
 from custom_components.ev_streams.store import Store
 from custom_components.ev_streams.stream.amqp import AmqpEndpoint, AmqpStream
 from custom_components.ev_streams.stream.delivery import Delivery
-from custom_components.ev_streams.stream.errors import StreamError
-from custom_components.ev_streams.stream.supervisor import SourceState
 from simulator.administrator import RoutedMessage
 from simulator.rabbitmq import Administrator, RabbitMQ
 
+from . import bench_mqtt
+from .bench_stream import Deaf, longest_hold
+
 ACCOUNT = ("bench", "bench", "Bench.Q", "Bench.X")
 RUNS = 3
-LOOK_EVERY = 0.005
 
 type Handle = Callable[[Delivery], None]
 type Consumer = Callable[[Path], AbstractAsyncContextManager[Handle]]
@@ -49,25 +49,6 @@ class Result:
 
     rate: float
     longest: float
-
-
-class _Deaf:
-    """Hears nothing of how the stream fares."""
-
-    def connecting(self) -> None:
-        """Nobody asked."""
-
-    def connected(self, backlog: int | None) -> None:
-        """Nobody asked."""
-
-    def watched(self, state: SourceState) -> None:
-        """Nobody asked."""
-
-    def lost(self, error: StreamError, retry_in: float) -> None:
-        """Nobody asked."""
-
-    def refused(self, error: StreamError) -> None:
-        """Nobody asked."""
 
 
 @asynccontextmanager
@@ -174,22 +155,12 @@ async def _consume(broker: RabbitMQ, messages: int, handle: Handle) -> Result:
         ssl_context=None,
     )
     started = time.perf_counter()
-    stream = asyncio.create_task(AmqpStream(endpoint, Counter()).run(_Deaf()))
-    longest = await _longest_hold(done)
+    stream = asyncio.create_task(AmqpStream(endpoint, Counter()).run(Deaf()))
+    longest = await longest_hold(done)
     rate = messages / (time.perf_counter() - started)
     stream.cancel()
     await asyncio.gather(stream, return_exceptions=True)
     return Result(rate=rate, longest=longest)
-
-
-async def _longest_hold(done: asyncio.Event) -> float:
-    """Wait until all is done; returns by how much a short sleep was late at most."""
-    longest = 0.0
-    while not done.is_set():
-        before = time.perf_counter()
-        await asyncio.sleep(LOOK_EVERY)
-        longest = max(longest, time.perf_counter() - before - LOOK_EVERY)
-    return longest
 
 
 async def _fill(administrator: Administrator, messages: int) -> None:
@@ -231,6 +202,8 @@ def main() -> None:
             f" {min(rates):.0f} to {max(rates):.0f} in {RUNS} runs,"
             f" the loop held for {held * 1000:.0f} ms at most"
         )
+    with tempfile.TemporaryDirectory(prefix="ev-streams-") as directory:
+        asyncio.run(bench_mqtt.run(Path(directory)))
 
 
 if __name__ == "__main__":
