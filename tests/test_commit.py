@@ -423,7 +423,6 @@ def all_kinds(device_id: str) -> Batch:
     batch.kept_since = {device_id: NOW}
     batch.forgotten_sessions = {(device_id, "2")}
     batch.forgotten_readings = {(device_id, "a")}
-    batch.renamed_sessions = [("3@1", device_id, "3")]
     return batch
 
 

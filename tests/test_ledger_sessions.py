@@ -57,45 +57,6 @@ def test_an_earlier_session_of_the_same_id_is_known_as_outdated() -> None:
     assert not ledger.is_outdated(stopped(8, EARLIER - timedelta(hours=20)))
 
 
-def test_a_number_that_is_used_again_is_another_session() -> None:
-    """As of a charger that was reset: it is told of, and the earlier one is kept."""
-    ledger = Ledger()
-    for change in (started(7, EARLIER), stopped(7, EARLIER + timedelta(minutes=30))):
-        assert ledger.make_room(change) is None
-        assert tell(ledger, change)
-    again = EARLIER + timedelta(days=3)
-    assert ledger.make_room(started(7, again)) == "7@20261120T110000Z"
-    assert tell(ledger, started(7, again))
-    assert not tell(ledger, started(7, again))
-    session = ledger.session(CHARGER, "7")
-    assert session is not None
-    assert (session.started_at, session.stopped_at) == (again, None)
-    stop = stopped(7, again + timedelta(minutes=30))
-    assert ledger.make_room(stop) is None
-    assert tell(ledger, stop)
-    earlier = ledger.session(CHARGER, "7@20261120T110000Z")
-    assert earlier is not None
-    assert earlier.stopped_at == EARLIER + timedelta(minutes=30)
-    assert [each.session_id for each in ledger.sessions(CHARGER)] == [
-        "7@20261120T110000Z",
-        "7",
-    ]
-
-
-def test_a_number_is_used_again_though_its_session_is_kept_no_more() -> None:
-    """That it was announced is kept longer; a redelivered one is none of these."""
-    ledger = Ledger()
-    ledger.restore([], [], [(CHARGER, "7", SessionPhase.STARTED)])
-    tell(ledger, stopped(900, EARLIER))
-    old = started(7, EARLIER - timedelta(days=400))
-    assert ledger.make_room(old) is None
-    assert not tell(ledger, old)
-    ledger.drop_session(CHARGER, "7")
-    new = started(7, EARLIER + timedelta(hours=1))
-    assert ledger.make_room(new) == "7@before-20261120T120000Z"
-    assert tell(ledger, new)
-
-
 def test_a_session_starts_once_and_stops_once() -> None:
     ledger = Ledger()
     start, stop = started(7, EARLIER), stopped(7, EARLIER + timedelta(minutes=30))

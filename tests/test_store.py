@@ -202,60 +202,25 @@ async def test_a_forgotten_reading_is_gone(path: Path) -> None:
     assert contents.readings == [reading(2, key="b")]
 
 
-async def test_a_renamed_session_takes_along_what_belongs_to_it(path: Path) -> None:
-    first = batch_of(
-        session("1"),
-        session("1", device_id=OTHER),
-        replace(document("a"), session_id="1"),
-    )
-    first.announced = {(CHARGER, "1", STARTED): None, (OTHER, "1", STARTED): None}
-    second = Batch()
-    second.rename_session(CHARGER, "1", "1@1")
-    second.merge(batch_of(session("1", NOW)))
-    second.announced = {(CHARGER, "1", STOPPED): None}
-    contents = await contents_after(path, [first, second])
-    assert {(each.device_id, each.session_id) for each in contents.sessions} == {
-        (CHARGER, "1@1"),
-        (CHARGER, "1"),
-        (OTHER, "1"),
-    }
-    assert contents.announced == [
-        (CHARGER, "1@1", STARTED),
-        (OTHER, "1", STARTED),
-        (CHARGER, "1", STOPPED),
-    ]
-    async with opened(path) as (store, _):
-        (kept,) = await store.documents(CHARGER, None, None)
-        assert kept.session_id == "1@1"
-
-
 DEVICES = st.sampled_from([CHARGER, OTHER])
 IDS = st.sampled_from(["1", "2", "3"])
-MORE_IDS = st.sampled_from(["1", "2", "3", "4", "5"])
 HOURS = st.integers(0, 3).map(lambda hours: NOW + hours * HOUR)
 BATCHES = st.builds(
-    lambda renamed, things, announced, late, forgotten, no_readings: replace(
+    lambda things, announced, late, forgotten, no_readings: replace(
         batch_of(*things),
-        renamed_sessions=[
-            (f"{old}@{number}", each, old) for each, old, number in renamed
-        ],
         announced=dict.fromkeys(announced),
         late_hours=late,
         forgotten_sessions=forgotten,
         forgotten_readings=no_readings,
     ),
-    # Of sessions that are never forgotten: none is both.
-    st.lists(
-        st.tuples(DEVICES, st.sampled_from(["4", "5"]), st.integers()), max_size=2
-    ),
     st.lists(
         st.builds(reading, st.integers(0, 3), key=IDS, device_id=DEVICES)
-        | st.builds(session, MORE_IDS, st.none() | HOURS, device_id=DEVICES)
+        | st.builds(session, IDS, st.none() | HOURS, device_id=DEVICES)
         | st.builds(document, IDS, HOURS, device_id=DEVICES)
         | st.builds(point, HOURS, st.floats(0, 1), device_id=DEVICES),
         max_size=6,
     ),
-    st.lists(st.tuples(DEVICES, MORE_IDS, st.sampled_from(SessionPhase)), max_size=2),
+    st.lists(st.tuples(DEVICES, IDS, st.sampled_from(SessionPhase)), max_size=2),
     st.sets(st.tuples(DEVICES, HOURS), max_size=2),
     st.sets(st.tuples(DEVICES, IDS), max_size=3),
     st.sets(st.tuples(DEVICES, IDS), max_size=3),
@@ -313,7 +278,6 @@ def test_a_batch_tells_whether_it_holds_anything() -> None:
         Batch(late_hours={(CHARGER, NOW)}),
         Batch(forgotten_sessions={(CHARGER, "1")}),
         Batch(forgotten_readings={(CHARGER, "a")}),
-        Batch(renamed_sessions=[("1@1", CHARGER, "1")]),
     ):
         assert batch
         assert not batch.is_empty()

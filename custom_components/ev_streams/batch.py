@@ -1,6 +1,6 @@
 """What the store is given to write, and what it held when it was opened."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .model import Reading, RecentMessage, Session, SessionDocument, SessionPhase
@@ -17,8 +17,7 @@ class Batch:
     wait for import.
     `kept_since` tells by device before when points are missing, which never moves
     back. `recent` are all messages of a device that are to be kept, oldest first.
-    What is both forgotten and written is written. `renamed_sessions` are (new id,
-    device, old id), which is done in this order and before anything is written.
+    What is both forgotten and written is written.
     """
 
     readings: dict[tuple[str, str], Reading] = field(default_factory=dict)
@@ -31,7 +30,6 @@ class Batch:
     recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
     forgotten_sessions: set[tuple[str, str]] = field(default_factory=set)
     forgotten_readings: set[tuple[str, str]] = field(default_factory=set)
-    renamed_sessions: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return not self.is_empty()
@@ -49,13 +47,10 @@ class Batch:
             or self.recent
             or self.forgotten_sessions
             or self.forgotten_readings
-            or self.renamed_sessions
         )
 
     def merge(self, newer: Batch) -> None:
         """Add what was gathered later; it wins where both tell something."""
-        for new, device_id, old in newer.renamed_sessions:
-            self.rename_session(device_id, old, new)
         for forgotten in newer.forgotten_sessions:
             self.sessions.pop(forgotten, None)
         for forgotten in newer.forgotten_readings:
@@ -74,20 +69,6 @@ class Batch:
         self.forgotten_readings |= newer.forgotten_readings
         self.forgotten_readings -= newer.readings.keys()
 
-    def rename_session(self, device_id: str, old: str, new: str) -> None:
-        """Let what was known by an id be known by another, here and in the file."""
-        self.renamed_sessions.append((new, device_id, old))
-        session = self.sessions.pop((device_id, old), None)
-        if session is not None:
-            self.sessions[device_id, new] = replace(session, session_id=new)
-        self.announced = {
-            (device, new if (device, each) == (device_id, old) else each, phase): None
-            for device, each, phase in self.announced
-        }
-        for slot, document in self.documents.items():
-            if (document.device_id, document.session_id) == (device_id, old):
-                self.documents[slot] = replace(document, session_id=new)
-
     def forget(self, device_id: str) -> None:
         """Drop all that concerns a device."""
         self.readings = _without(device_id, self.readings)
@@ -104,9 +85,6 @@ class Batch:
         self.forgotten_readings = {
             each for each in self.forgotten_readings if each[0] != device_id
         }
-        self.renamed_sessions = [
-            each for each in self.renamed_sessions if each[1] != device_id
-        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,11 +119,6 @@ class Intake:
         change = with_plausible_times(change, now)
         if self._ledger.is_outdated(change):
             return []
-        earlier = self._ledger.make_room(change)
-        if earlier is not None:
-            self._committer.batch.rename_session(
-                change.device_id, change.session_id, earlier
-            )
         if not self._keeps_tokens:
             change = replace(change, token=None)
         is_told = self._ledger.is_announced(change)

@@ -95,42 +95,6 @@ class Ledger:
         held = self.session(change.device_id, change.session_id)
         return held is not None and _ended_before(change, held)
 
-    def make_room(self, change: SessionChange) -> str | None:
-        """Give an earlier session of the change's id another one, which is returned.
-
-        A device that counts anew uses its numbers again; without this, what was told of
-        a number once would never be told again.
-        """
-        device_id, session_id = change.device_id, change.session_id
-        held = self.session(device_id, session_id)
-        if not self._is_used_again(change, held):
-            return None
-        name = f"{session_id}@before-{_compact(change.started_at)}"
-        if held is not None:
-            name = f"{session_id}@{_compact(held.started_at or held.stopped_at)}"
-            del self._sessions[device_id][session_id]
-            self._sessions[device_id][name] = replace(held, session_id=name)
-        phases = self._announced[device_id].pop(session_id, None)
-        if phases is not None:
-            self._announced[device_id][name] = phases
-        return name
-
-    def _is_used_again(self, change: SessionChange, held: Session | None) -> bool:
-        """Whether a change begins another session than the one known by its id."""
-        start = change.started_at
-        if start is None:
-            return False
-        if held is not None:
-            stop = held.stopped_at
-            return stop is not None and start > stop + SAME_SESSION_WITHIN
-        # Only its announcement is left: a redelivered one would not be the newest.
-        last = self.last_session(change.device_id)
-        return (
-            change.session_id in self._announced[change.device_id]
-            and last is not None
-            and start > _session_time(last)
-        )
-
     def announce_session(self, change: SessionChange) -> bool:
         """Return True exactly once for each session and phase."""
         remembered = self._announced[change.device_id]
@@ -299,10 +263,6 @@ def _arrived_later(new: Reading, held: Reading) -> bool:
     return new.arrived_at is not None and (
         held.arrived_at is None or new.arrived_at > held.arrived_at
     )
-
-
-def _compact(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def _either[T](told: T | None, known: T | None) -> T | None:

@@ -353,10 +353,6 @@ def _recent(connection: sqlite3.Connection) -> dict[str, tuple[RecentMessage, ..
 
 def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
     """Pair each statement with its rows, in the order in which they are to run."""
-    # One after another: a later one may be of the same id.
-    for renamed in batch.renamed_sessions:
-        for statement in tables.RENAME_SESSION:
-            yield statement, [renamed]
     yield tables.FORGET_READING, batch.forgotten_readings
     yield tables.WRITE_READING, map(tables.row_of_reading, batch.readings.values())
     yield tables.FORGET_SESSION, batch.forgotten_sessions

@@ -108,11 +108,6 @@ WRITE_SESSION: Final = """
         energy, meter_start, meter_stop, token, is_derived, replayed)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 FORGET_SESSION: Final = "DELETE FROM sessions WHERE device_id = ? AND session_id = ?"
-# New id, device, old id.
-RENAME_SESSION: Final = tuple(
-    f"UPDATE OR REPLACE {table} SET session_id = ? WHERE device_id = ? AND session_id = ?"
-    for table in ("sessions", "announced", "documents")
-)
 LIMIT_SESSIONS: Final = """
     DELETE FROM sessions WHERE device_id = :device AND session_id IN (
         SELECT session_id FROM sessions WHERE device_id = :device

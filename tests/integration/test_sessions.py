@@ -19,7 +19,6 @@ from .helpers import (
     wait_for_number,
     wait_for_snapshots,
     wait_for_state,
-    wait_live,
     wait_until,
 )
 
@@ -77,35 +76,6 @@ async def test_an_older_session_of_the_same_number_changes_nothing(
     assert state(hass, SERIAL, "charging_session_start").state == start.isoformat()
     assert float(state(hass, SERIAL, "charging_session_energy").state) == 12.345
     assert len(events) == 2
-
-
-async def test_a_number_that_is_used_again_is_told_again(
-    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
-) -> None:
-    """As by a charger that was reset to its factory settings, also over a restart."""
-    entry = await add_account(hass, cloud, account)
-    events = record_events(hass)
-    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
-    stop = first + timedelta(hours=1)
-    await account.publish(SERIAL, 129, session_json(first, stop, 3.0))
-    await wait_until(lambda: len(events) == 1, "the first")
-    again = first + timedelta(days=1)
-    await account.publish(SERIAL, 223, session_json(again))
-    await wait_until(lambda: len(events) == 2, "the start of the second")
-    assert events[1]["started_at"] == again.isoformat()
-    await hass.config_entries.async_reload(entry.entry_id)
-    await wait_live(hass, entry)
-    end = again + timedelta(hours=1)
-    await account.publish(SERIAL, 129, session_json(again, end, 5.0))
-    await wait_until(lambda: len(events) == 3, "the stop of the second")
-    assert events[2]["stopped_at"] == end.isoformat()
-    ledger = entry.runtime_data.ledger
-    told = [
-        (each.started_at, each.energy)
-        for each in ledger.sessions(SERIAL)
-        if each.session_id.startswith("435")
-    ]
-    assert told == [(first, 3.0), (again, 5.0)]
 
 
 @pytest.mark.parametrize(("age", "replayed"), [(1, False), (20, True)])
