@@ -16,6 +16,7 @@ from custom_components.ev_streams.mapping import (
     OutcomeKind,
     Preset,
     evaluate,
+    is_kept_out,
     matching,
     unique_key,
 )
@@ -48,6 +49,68 @@ def refusal(mapped: FieldMapping, given_: object, held: Value | None = None) -> 
     assert result.kind is OutcomeKind.REFUSED, result
     assert result.value is None
     return result.reason
+
+
+NUMBERS = st.integers(-1000, 1000)
+
+
+@given(
+    given_=NUMBERS,
+    scale=st.sampled_from([0.001, 0.5, 1.0, 1000.0]),
+    offset=NUMBERS,
+    sentinels=st.lists(NUMBERS.map(str), max_size=3).map(tuple),
+    low=NUMBERS,
+    value_map=st.dictionaries(NUMBERS.map(str), NUMBERS.map(str), max_size=3),
+    has_template=st.booleans(),
+)
+def test_no_guard_keeps_a_value_out_that_it_let_pass(
+    given_: int,
+    scale: float,
+    offset: int,
+    sentinels: tuple[str, ...],
+    low: int,
+    value_map: dict[str, str],
+    has_template: bool,
+) -> None:
+    """It is looked at after each restart as well."""
+    mapped = mapping(
+        unit="km",
+        scale=scale,
+        offset=offset,
+        sentinels=sentinels,
+        minimum=low,
+        value_map=value_map,
+        template="other" if has_template else None,
+    )
+    found = evaluate(
+        mapped,
+        {"value": given_},
+        held=None,
+        arrived_at=NOW,
+        render=lambda _text, variables: -float(str(variables["value"])),
+    )
+    if found.kind is OutcomeKind.VALUE:
+        assert found.value is not None
+        assert not is_kept_out(mapped, found.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "held", "expected"),
+    [
+        ({"unit": "km", "maximum": 100}, 101.0, True),
+        ({"unit": "km", "minimum": 0}, -1.0, True),
+        ({"unit": "km", "scale": 2.0, "sentinels": ("510",)}, 1020.0, True),
+        ({"sentinels": ("n/a",)}, "n/a", True),
+        ({"unit": "km", "sentinels": ("510",)}, 509.0, False),
+        # Nobody knows what it was before.
+        ({"sentinels": ("0",), "value_map": {"5": "0"}}, "0", False),
+        ({"platform": BINARY, "sentinels": ("0",)}, False, False),
+    ],
+)
+def test_a_new_guard_keeps_out_what_it_would_not_have_let_pass(
+    changes: dict[str, Any], held: Value, expected: bool
+) -> None:
+    assert is_kept_out(mapping(**changes), held) is expected
 
 
 def test_a_field_that_is_not_there_says_nothing_and_null_says_unknown() -> None:

@@ -185,13 +185,12 @@ def is_kept_out(mapping: FieldMapping, value: Value) -> bool:
         _guarded(mapping, value, None)
     except ConversionError:
         return True
-    if isinstance(value, bool):
-        # Many values are on or off, of which a sentinel is one.
+    if isinstance(value, bool) or mapping.value_map or mapping.template:
+        # Another value may have become the same: it cannot be told any more.
         return False
     for sentinel in mapping.sentinels:
         with suppress(ConversionError):
-            renamed = mapping.value_map.get(sentinel, sentinel)
-            if _converted(mapping, renamed) == value:
+            if _converted(mapping, sentinel) == value:
                 return True
     return False
 
