@@ -101,31 +101,45 @@ class Traffic:
                 self._ledger.drop_reading(device_id, key)
                 self._committer.batch.forgotten_readings.add((device_id, key))
                 self._committer.changed()
-        is_charging = False
+        charging = held.get(KEY_CHARGING)
+        is_over = True
         for key, mapping in mappings.items():
             newest = self._ledger.reading(device_id, key)
             if newest is None:
-                told = list(self._told_before(device_id, key, mapping))
+                told = self._told_before(device_id, key, mapping)
                 yield from told
-                newest = max(told, key=attrgetter("measured_at"), default=None)
+                # Of two at once the later one holds, as it does in the ledger.
+                newest = max(
+                    reversed(told), key=attrgetter("measured_at"), default=None
+                )
             if mapping.makes_sessions:
-                # Of one that tells nothing yet it is expected to go on.
-                is_charging = newest is None or newest.value is not False
-        charging = held.get(KEY_CHARGING)
-        if charging is not None and charging.value is True and not is_charging:
+                # It goes on unless the field says otherwise, and of no earlier time.
+                is_over = (
+                    charging is not None
+                    and newest is not None
+                    and newest.value is False
+                    and newest.measured_at >= charging.measured_at
+                )
+        if charging is not None and charging.value is True and is_over:
             # It was charging then; since when it is not, nobody tells.
             yield replace(charging, value=False)
 
     def _told_before(
         self, device_id: str, key: str, mapping: FieldMapping
-    ) -> Iterator[Reading]:
+    ) -> list[Reading]:
         """Return the values of a field in the kept messages; sessions of the past they make none."""
-        is_known = False
-        for message, outcome in self.preview(device_id, mapping):
-            is_undated = _is_undated(message.content, outcome, message.received_at)
-            if outcome.kind in TOLD and not (is_undated and is_known):
-                is_known = True
-                yield _reading(device_id, key, outcome)
+        told = [
+            (_is_undated(message.content, outcome, message.received_at), outcome)
+            for message, outcome in self.preview(device_id, mapping)
+            if outcome.kind in TOLD
+        ]
+        # What may be of any age counts where there is nothing else.
+        has_dated = any(not is_undated for is_undated, _ in told)
+        return [
+            _reading(device_id, key, outcome)
+            for is_undated, outcome in told
+            if not (is_undated and has_dated)
+        ]
 
     def recent(self, device_id: str) -> list[RecentMessage]:
         """Return the newest messages of a device, the newest first."""

@@ -211,7 +211,17 @@ async def test_an_empty_host_is_told() -> None:
         await probe(endpoint(1883, host=""))
 
 
-@pytest.mark.parametrize("address", ["198.41.0.4", "2001:4860:4860::8888"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "198.41.0.4",
+        "2001:4860:4860::8888",
+        # A carrier's network is not one's own, and tunnels lead to the internet.
+        "100.64.0.1",
+        "2002:c629:4::1",
+        "::ffff:198.41.0.4",
+    ],
+)
 async def test_no_password_goes_unencrypted_beyond_the_own_network(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:

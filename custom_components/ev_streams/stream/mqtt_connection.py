@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 import logging
 import random
 import socket
@@ -37,6 +37,20 @@ LARGEST_PACKET: Final = 4 * 1024 * 1024
 # Packets that are read before others get their turn.
 READ_AT_ONCE: Final = 50
 FAILED: Final = 0x80
+# This machine, what is on the same wire, and what RFC 1918 and RFC 4193 leave to everybody.
+OWN_NETWORKS: Final = tuple(
+    ip_network(each)
+    for each in (
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "::1/128",
+        "fe80::/10",
+        "fc00::/7",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +327,7 @@ class _Client(Client):
         """
         addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         if self._ssl_context is None:
-            addresses = [each for each in addresses if not _is_public(each[4])]
+            addresses = [each for each in addresses if _is_own(each[4])]
             if not addresses:
                 raise TlsNeededError("the password would be readable on the way")
         random.shuffle(addresses)
@@ -378,9 +392,15 @@ class _Client(Client):
         return None
 
 
-def _is_public(address: tuple[Any, ...]) -> bool:
-    """Whether a socket's address is one of the internet; those of private networks are not."""
-    return ip_address(str(address[0]).partition("%")[0]).is_global
+def _is_own(address: tuple[Any, ...]) -> bool:
+    """Whether a socket's address is this machine's or one of a private network.
+
+    Not by Python's word for it, which counts tunnels to the internet in.
+    """
+    found = ip_address(str(address[0]).partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in OWN_NETWORKS)
 
 
 def _client(endpoint: MqttEndpoint) -> _Client:

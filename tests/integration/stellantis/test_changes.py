@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+import json
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER
@@ -196,6 +197,19 @@ async def test_a_new_field_believes_a_kept_message_last(
     assert state(hass, VIN, "level").state == "80"
 
 
+async def test_a_kept_message_that_came_first_wins_over_nothing_either(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """One that was measured before it came is older than the arrival of the other."""
+    await kept_by_the_broker(hass, entry, partner, {"level": 10})
+    before = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    await partner.say({"level": 80, "at": before})
+    traffic = entry.runtime_data.traffic
+    await wait_until(lambda: len(traffic.recent(VIN)) == 2, "both messages")
+    await add_sensor(hass, entry, "level", name="Level", unit="%", timestamp_path="at")
+    assert state(hass, VIN, "level").state == "80"
+
+
 async def test_a_value_that_is_forgotten_is_gone_from_the_file_too(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:
@@ -299,6 +313,63 @@ async def test_a_session_ends_that_never_was_as_its_field_says_now(
     (session,) = entry.runtime_data.ledger.sessions(VIN)
     assert session.stopped_at == told.measured_at
     await wait_until(lambda: len(events) == 2, "its stop")
+
+
+async def test_a_session_moves_on_to_a_field_that_was_told_before(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """Off at an earlier time says nothing of now."""
+    other: dict[str, Any] = {"path": "d", "name": "Other", "platform": "binary_sensor"}
+    text = {"format": "ev_streams mappings", "version": 1}
+    fields = {
+        "charging": dict(CHARGING),
+        "other": other,
+    }
+    await change_vehicle(
+        hass,
+        entry,
+        "import",
+        {"text": json.dumps(text | {"fields": fields}), "replace": True},
+    )
+    events = record_session_events(hass, VIN)
+    await partner.say({"d": False})
+    await partner.say({"c": True})
+    await wait_until(lambda: len(events) == 1, "the start")
+    fields["charging"]["makes_sessions"] = False
+    fields["other"] = other | {"makes_sessions": True}
+    await change_vehicle(
+        hass,
+        entry,
+        "import",
+        {"text": json.dumps(text | {"fields": fields}), "replace": True},
+    )
+    (session,) = entry.runtime_data.ledger.sessions(VIN)
+    assert session.stopped_at is None
+    await partner.say({"d": False})
+    await wait_until(lambda: len(events) == 2, "the stop")
+
+
+async def test_of_two_values_at_once_the_later_one_holds(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """As of a clock that counts seconds, when the field is read anew."""
+    await add_sensor(hass, entry, **CHARGING, timestamp_path="at")
+    events = record_session_events(hass, VIN)
+    at = datetime.now(UTC).replace(microsecond=0).isoformat()
+    for charging in (False, True):
+        await partner.say({"c": charging, "at": at})
+    await wait_until(lambda: len(events) == 1, "the start")
+    await change(
+        hass,
+        entry,
+        "charging",
+        **CHARGING,
+        timestamp_path="at",
+        value_map=["nothing=off"],
+    )
+    assert state(hass, VIN, "charging").state == "on"
+    (session,) = entry.runtime_data.ledger.sessions(VIN)
+    assert session.stopped_at is None
 
 
 async def test_a_session_goes_on_under_another_field(

@@ -646,3 +646,19 @@ async def test_the_options_are_those_that_mean_something(
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert form["data_schema"] is not None
     assert set(form["data_schema"].schema) == {"grace_time"}
+
+
+async def test_a_file_that_is_gone_and_not_needed_is_not_asked_for(
+    hass: HomeAssistant, partner: Partner
+) -> None:
+    """Without TLS nobody is shown a certificate."""
+    entry = await add_partner(hass, partner)
+    port = partner.platform.broker.plain_port
+    await changed(hass, entry, partner, port=port, advanced={"tls": False})
+    await SecretStore(hass, str(entry.unique_id)).remove()
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_live(hass, entry)
+    result = await entry_flow(hass, entry, SOURCE_REAUTH)
+    result = await fill(hass, result, {"password": partner.account.password})
+    assert result["reason"] == "reauth_successful"
+    await hass.async_block_till_done()

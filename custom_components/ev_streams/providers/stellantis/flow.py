@@ -245,7 +245,8 @@ def _first_host(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
     taken = {
         entry.data.get(CONF_FIRST_HOST)
         for entry in hass.config_entries.async_entries(DOMAIN)
-        if entry.data.get(CONF_HOST) != data[CONF_HOST]
+        if entry.data.get(CONF_USERNAME) == data[CONF_USERNAME]
+        and entry.data.get(CONF_HOST) != data[CONF_HOST]
     }
     host, number = data[CONF_HOST], 2
     while host in taken:
@@ -333,7 +334,8 @@ def _secrets(given: Given) -> dict[str, str]:
     if CONF_AUTHORITY in given.files:
         secrets[CONF_AUTHORITY] = read_authorities(given.files[CONF_AUTHORITY])
     for name, fingerprint in FINGERPRINTS.items():
-        if fingerprint in given.data and name not in (*secrets, *forgotten):
+        is_needed = given.data[CONF_TLS] and fingerprint in given.data
+        if is_needed and name not in (*secrets, *forgotten):
             # To be done without only if the user says so.
             raise BadCertificateError(name, "gone")
     return secrets
