@@ -6,7 +6,7 @@ Times are aware UTC.
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 import logging
 from operator import attrgetter
 from typing import Final
@@ -35,6 +35,8 @@ KEPT: Final = 10
 STRANGERS: Final = 20
 LOG_AGAIN_AFTER: Final = timedelta(hours=1)
 
+# Older than any measurement, see `conversion.EARLIEST`.
+ANY_AGE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What makes a reading.
 TOLD: Final = frozenset({OutcomeKind.VALUE, OutcomeKind.UNKNOWN})
 
@@ -128,17 +130,12 @@ class Traffic:
         self, device_id: str, key: str, mapping: FieldMapping
     ) -> list[Reading]:
         """Return the values of a field in the kept messages; sessions of the past they make none."""
-        told = [
-            (_is_undated(message.content, outcome, message.received_at), outcome)
+        return [
+            _reading(
+                device_id, key, _dated(message.content, outcome, message.received_at)
+            )
             for message, outcome in self.preview(device_id, mapping)
             if outcome.kind in TOLD
-        ]
-        # What may be of any age counts where there is nothing else.
-        has_dated = any(not is_undated for is_undated, _ in told)
-        return [
-            _reading(device_id, key, outcome)
-            for is_undated, outcome in told
-            if not (is_undated and has_dated)
         ]
 
     def recent(self, device_id: str) -> list[RecentMessage]:
@@ -231,11 +228,8 @@ class Traffic:
             self._refuse(mapping.key, outcome.reason or "refused", now)
         if outcome.kind not in TOLD:
             return []
-        is_undated = _is_undated(content, outcome, now)
-        if is_undated and held is not None:
-            # It must not win over what came since.
-            return []
-        reading = _reading(device_id, key, outcome)
+        reading = _reading(device_id, key, _dated(content, outcome, now))
+        is_undated = reading.measured_at == ANY_AGE
         if not mapping.makes_sessions or is_undated or reading.value == "":
             return [reading]
         return [reading, replace(reading, key=KEY_CHARGING)]
@@ -282,9 +276,11 @@ class Traffic:
         messages.append(RecentMessage(received_at=now, content=content))
 
 
-def _is_undated(content: Content, outcome: Outcome, arrived_at: datetime) -> bool:
-    """Whether a value may be of any age: the broker kept it, and it does not say its time."""
-    return content.is_retained and outcome.measured_at == arrived_at
+def _dated(content: Content, outcome: Outcome, arrived_at: datetime) -> Outcome:
+    """Let what may be of any age win over nothing: the broker kept it, without its time."""
+    if content.is_retained and outcome.measured_at == arrived_at:
+        return replace(outcome, measured_at=ANY_AGE)
+    return outcome
 
 
 def _counted(device_id: str, count: int, last: datetime) -> list[Reading]:

@@ -437,6 +437,22 @@ async def test_a_kept_message_without_its_time_wins_over_nothing(
     assert state(hass, VIN, "level").state == "80"
 
 
+async def test_what_is_measured_wins_over_a_kept_message_that_came_before(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
+) -> None:
+    """The arrival of the kept one says nothing of its age."""
+    await add_sensor(hass, entry, "level", name="Level", unit="%", timestamp_path="at")
+    await kept_by_the_broker(hass, entry, partner, {"level": 10})
+    await wait_for_number(hass, VIN, "level", 10)
+    before = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    await partner.say({"level": 80, "at": before})
+    await wait_for_number(hass, VIN, "level", 80)
+    # Also when it comes again.
+    await hass.config_entries.async_reload(entry.entry_id)
+    await reloaded(hass, entry)
+    assert state(hass, VIN, "level").state == "80"
+
+
 async def test_a_kept_message_with_its_time_is_as_good_as_any(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, partner: Partner
 ) -> None:
