@@ -30,7 +30,7 @@ from custom_components.ev_streams.stream.certificate import (
 )
 from custom_components.ev_streams.stream.delivery import Delivery
 from custom_components.ev_streams.stream.mqtt import MqttStream
-from custom_components.ev_streams.stream.mqtt_connection import MqttEndpoint
+from custom_components.ev_streams.stream.mqtt_client import MqttEndpoint
 from custom_components.ev_streams.stream.tls import client_context
 from custom_components.ev_streams.traffic import Traffic
 from simulator.mosquitto import Mosquitto

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.ev_streams.stream import mqtt_connection
+from custom_components.ev_streams.stream import mqtt_client, mqtt_connection
 from custom_components.ev_streams.stream.certificate import (
     read_authorities,
     read_client_certificate,
@@ -29,7 +29,7 @@ from custom_components.ev_streams.stream.errors import (
     TopicDeniedError,
 )
 from custom_components.ev_streams.stream.mqtt import MqttStream, probe
-from custom_components.ev_streams.stream.mqtt_connection import MqttEndpoint
+from custom_components.ev_streams.stream.mqtt_client import MqttEndpoint
 from custom_components.ev_streams.stream.supervisor import SourceState
 from custom_components.ev_streams.stream.tls import client_context
 from simulator.certificates import Authority
@@ -502,4 +502,4 @@ async def test_segments_are_small_enough_for_the_vendors_network() -> None:
     async with RawBroker() as broker, running(broker.port):
         (writer,) = broker.writers
         peer = writer.get_extra_info("socket")
-        assert peer.getsockopt(6, 2) <= mqtt_connection.LARGEST_SEGMENT
+        assert peer.getsockopt(6, 2) <= mqtt_client.LARGEST_SEGMENT

@@ -18,7 +18,7 @@ from custom_components.ev_streams.stream.errors import (
     StreamError,
 )
 from custom_components.ev_streams.stream.mqtt import probe
-from custom_components.ev_streams.stream.mqtt_connection import MqttEndpoint
+from custom_components.ev_streams.stream.mqtt_client import MqttEndpoint
 from custom_components.ev_streams.stream.tls import client_context
 from simulator.certificates import Authority, Identity
 from simulator.mosquitto import Mosquitto

@@ -12,7 +12,8 @@ from paho.mqtt.client import MQTTMessage
 
 from .delivery import Delivery, Receiver
 from .errors import ConnectionFailedError, TopicDeniedError
-from .mqtt_connection import MqttConnection, MqttEndpoint
+from .mqtt_client import MqttEndpoint
+from .mqtt_connection import MqttConnection
 from .supervisor import StreamObserver
 
 RETAINED: Final = "retained"

@@ -1,74 +1,34 @@
 """One MQTT 3.1.1 connection: paho's client, driven by the event loop.
 
-paho is left to do the protocol; sockets, waiting and giving up are done here, for
-what its own ways would do is not enough: bytes that TLS has decrypted already wake no
-selector, an exception in a callback makes it read the same message for ever, an answer
-to a subscription is not looked at, and a broken line does not say why.
+paho is left to do the protocol; waiting and giving up are done here, for what its own
+ways would do is not enough: bytes that TLS has decrypted already wake no selector, an
+exception in a callback makes it read the same message for ever, and an answer to a
+subscription is not looked at.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 import logging
-import random
 import socket
-from ssl import SSLContext, SSLError, SSLSocket
-from typing import Any, Final, override
+from ssl import SSLSocket
+from typing import Any, Final
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTv311
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from .errors import ConnectionFailedError, StreamError, TlsNeededError
+from .errors import ConnectionFailedError, StreamError
+from .mqtt_client import MqttEndpoint, create_client
 from .mqtt_errors import refusal, translated
 
 _LOGGER = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT: Final = 10.0
 KEEPALIVE: Final = 30
 PATIENCE: Final = 10.0
-# The vendor's sibling brokers lose segments of more than 1456 bytes (as peers found out),
-# which shows as a handshake that never ends.
-LARGEST_SEGMENT: Final = 1400
-# The protocol allows 256 MiB; nobody is to make us keep that in memory.
-LARGEST_PACKET: Final = 4 * 1024 * 1024
 # Packets that are read before others get their turn.
 READ_AT_ONCE: Final = 50
 FAILED: Final = 0x80
-# This machine, what is on the same wire, and what RFC 1918 and RFC 4193 leave to everybody.
-OWN_NETWORKS: Final = tuple(
-    ip_network(each)
-    for each in (
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MqttEndpoint:
-    """Where to connect and what to subscribe to; `ssl_context` None means without TLS."""
-
-    host: str
-    port: int
-    username: str
-    password: str
-    client_id: str
-    filters: tuple[str, ...]
-    ssl_context: SSLContext | None
-
-    def __repr__(self) -> str:
-        """Keep the credentials, and the account in the topics, out of logs and tracebacks."""
-        return f"MqttEndpoint({self.host}:{self.port})"
-
 
 type OnMessage = Callable[[MQTTMessage], None]
 
@@ -84,7 +44,7 @@ class MqttConnection:
         self._endpoint = endpoint
         self._take = on_message
         self._loop = asyncio.get_running_loop()
-        self._client = _client(endpoint)
+        self._client = create_client(endpoint)
         self._answered: asyncio.Future[None] = self._future()
         self.lost: asyncio.Future[None] = self._future()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -308,111 +268,3 @@ class MqttConnection:
             # It may be closed by now, and then the loop knows it no more.
             self._loop.remove_reader(detached)
             self._loop.remove_writer(detached)
-
-
-class _Client(Client):
-    """The library's client, but it says why a line broke and takes no packet of any size.
-
-    The methods are the library's own: there is no other place to do this.
-    """
-
-    cause: OSError | None = None
-
-    @override
-    def _create_socket_connection(self) -> socket.socket:
-        """Connect to one of the host's addresses, in any order, with small segments.
-
-        A password does not travel readable beyond the own network: without TLS its
-        addresses only, whatever the name has come to mean.
-        """
-        addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        if self._ssl_context is None:
-            addresses = [each for each in addresses if _is_own(each[4])]
-            if not addresses:
-                raise TlsNeededError("the password would be readable on the way")
-        random.shuffle(addresses)
-        failure: OSError | None = None
-        for family, kind, protocol, _, address in addresses:
-            connecting = socket.socket(family, kind, protocol)
-            try:
-                connecting.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_MAXSEG, LARGEST_SEGMENT
-                )
-                connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connecting.settimeout(CONNECT_TIMEOUT)
-                connecting.connect(address)
-            except OSError as err:
-                connecting.close()
-                failure = err
-            else:
-                return connecting
-        raise failure or OSError("the host has no address")
-
-    @override
-    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> SSLSocket:
-        """Shake hands; unlike the library's own way, close what comes to nothing."""
-        assert self._ssl_context is not None
-        # Each step of it may take as long.
-        tcp_sock.settimeout(CONNECT_TIMEOUT)
-        return self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
-
-    @override
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if bufsize > LARGEST_PACKET:
-            self.cause = OSError(f"a packet of {bufsize} bytes was announced")
-            raise self.cause
-        try:
-            return super()._sock_recv(bufsize)
-        except BlockingIOError:
-            raise
-        except OSError as err:
-            self.cause = err
-            raise
-
-    @override
-    def _sock_send(self, buf: bytes) -> int:
-        try:
-            return super()._sock_send(buf)
-        except BlockingIOError:
-            raise
-        except OSError as err:
-            self.cause = self._last_words() or err
-            raise
-
-    def _last_words(self) -> SSLError | None:
-        """Return what the other side said before it hung up: that is still to be read."""
-        reading = self.socket()
-        if isinstance(reading, SSLSocket):
-            try:
-                reading.recv(1)
-            except SSLError as err:
-                return err
-            except OSError:
-                return None
-        return None
-
-
-def _is_own(address: tuple[Any, ...]) -> bool:
-    """Whether a socket's address is this machine's or one of a private network.
-
-    Not by Python's word for it, which counts tunnels to the internet in.
-    """
-    found = ip_address(str(address[0]).partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in OWN_NETWORKS)
-
-
-def _client(endpoint: MqttEndpoint) -> _Client:
-    client = _Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=endpoint.client_id,
-        clean_session=True,
-        protocol=MQTTv311,
-        reconnect_on_failure=False,
-    )
-    client.suppress_exceptions = True
-    client.username_pw_set(endpoint.username, endpoint.password)
-    if endpoint.ssl_context is not None:
-        client.tls_set_context(endpoint.ssl_context)
-    return client

@@ -10,7 +10,7 @@ from ...model import DeviceRecord, Message, NoApplicationError, OutgoingMessage,
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import ConnectionFailedError
 from ...stream.mqtt import MqttStream
-from ...stream.mqtt_connection import MqttEndpoint
+from ...stream.mqtt_client import MqttEndpoint
 from ...stream.supervisor import Stream
 from . import decode
 from .sending import PopupPacer, envelope

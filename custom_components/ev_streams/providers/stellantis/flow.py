@@ -40,7 +40,7 @@ from ...stream.certificate import (
 )
 from ...stream.errors import BadCertificateError, FilesGoneError, StreamError
 from ...stream.mqtt import probe
-from ...stream.mqtt_connection import MqttEndpoint
+from ...stream.mqtt_client import MqttEndpoint
 from ...stream.tls import client_context
 from ..base import Given, ProviderForm, Trial
 from .account import StellantisAccount, Tls
