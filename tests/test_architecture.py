@@ -30,6 +30,7 @@ FREE_MODULES = {
     "mapping_files",
     "suggestions",
     "charging",
+    "numbering",
     "refusals",
     "announcer",
 }
@@ -48,7 +49,7 @@ FREE_PROTOCOL_HALF = {
 
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
-    frozenset({"model", "const"}),
+    frozenset({"model", "const", "numbering"}),
     frozenset(
         {
             "stream",

@@ -27,7 +27,7 @@ from custom_components.ev_streams.const import (
 from custom_components.ev_streams.inventory import ISSUE_CHOOSE_DEVICES
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
-from custom_components.ev_streams.providers.stellantis.flow import FINGERPRINTS
+from custom_components.ev_streams.providers.stellantis.flow import CONF_KEPT
 from custom_components.ev_streams.storage import ISSUE_DAMAGED, ISSUE_UNAVAILABLE
 from custom_components.ev_streams.stream.errors import AccountRefusedError, StreamError
 
@@ -78,7 +78,7 @@ STATES: Mapping[tuple[str, str], Iterable[str]] = {
 
 
 # What an entry knows that has been given all files: they can be taken away.
-HAS_FILES = dict.fromkeys(FINGERPRINTS.values(), "of a file")
+HAS_FILES = {CONF_KEPT: ["ca_certificate", "client_certificate"]}
 
 
 def errors(kind: type[StreamError] = StreamError) -> Iterator[type[StreamError]]:

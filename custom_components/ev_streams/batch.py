@@ -76,15 +76,11 @@ class Batch:
         self.announced = _without(device_id, self.announced)
         self.documents = _without(device_id, self.documents)
         self.points = _without(device_id, self.points)
-        self.late_hours = {each for each in self.late_hours if each[0] != device_id}
+        self.late_hours = _others(device_id, self.late_hours)
         self.kept_since.pop(device_id, None)
         self.recent.pop(device_id, None)
-        self.forgotten_sessions = {
-            each for each in self.forgotten_sessions if each[0] != device_id
-        }
-        self.forgotten_readings = {
-            each for each in self.forgotten_readings if each[0] != device_id
-        }
+        self.forgotten_sessions = _others(device_id, self.forgotten_sessions)
+        self.forgotten_readings = _others(device_id, self.forgotten_readings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +102,7 @@ def _without[K: tuple[object, ...], V](
     device_id: str, things: dict[K, V]
 ) -> dict[K, V]:
     return {slot: each for slot, each in things.items() if slot[0] != device_id}
+
+
+def _others[K: tuple[object, ...]](device_id: str, slots: set[K]) -> set[K]:
+    return {slot for slot in slots if slot[0] != device_id}

@@ -42,6 +42,7 @@ from .const import (
 from .coordinator import EvStreamsConfigEntry
 from .history import history_keys
 from .model import DeviceRecord
+from .numbering import numbered
 from .providers import PROVIDERS
 from .providers.base import Given, Provider, Trial
 from .secret_store import SecretStore
@@ -140,11 +141,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
     def _free_title(self) -> str:
         """Return the account's title, numbered where another has the same."""
         entries = self.hass.config_entries.async_entries(DOMAIN)
-        taken = {entry.title for entry in entries}
-        title, number = self._trial.title, 2
-        while title in taken:
-            title, number = f"{self._trial.title} {number}", number + 1
-        return title
+        return numbered(self._trial.title, {entry.title for entry in entries})
 
     async def _update(self, entry: ConfigEntry, trial: Trial) -> ConfigFlowResult:
         """Change the entry, after what is kept apart from it."""

@@ -18,6 +18,7 @@ import unicodedata
 
 from .conversion import ConversionError, boolean, duration, moment, number
 from .model import Value
+from .numbering import numbered
 from .paths import MISSING, json_text, lookup, parse_path
 
 LONGEST_TEXT: Final = 255
@@ -199,12 +200,7 @@ def unique_key(name: str, taken: Collection[str]) -> str:
     """Make a key of a name, other than those that are taken."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")[:50].strip("_")
-    base = key = words or "field"
-    number_ = 2
-    while key in taken:
-        key = f"{base}_{number_}"
-        number_ += 1
-    return key
+    return numbered(words or "field", taken, "_")
 
 
 def _plain(value: object) -> object:

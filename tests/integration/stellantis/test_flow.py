@@ -148,7 +148,7 @@ async def test_a_certificate_that_the_broker_does_not_want_can_be_left_out_again
     )
     result = await fill(hass, result, typed)
     assert result["type"] is FlowResultType.CREATE_ENTRY, result["errors"]
-    assert "certificate_fingerprint" not in result["data"]
+    assert result["data"]["kept_files"] == ["ca_certificate"]
     await hass.async_block_till_done()
 
 

@@ -1,6 +1,6 @@
 """The form of a Stellantis account, and the live try behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,6 +32,7 @@ import probatio
 
 from ...const import DOMAIN
 from ...model import DeviceRecord
+from ...numbering import numbered
 from ...secret_store import SecretStore
 from ...stream.certificate import (
     ClientCertificate,
@@ -60,11 +61,8 @@ CONF_ROOT: Final = "topic_root"
 CONF_DIRECTION: Final = "direction"
 CONF_ID_APP: Final = "id_app"
 CONF_FORGET: Final = "forget_files"
-# What was in order once and is missing later must not be done without.
-FINGERPRINTS: Final = {
-    CONF_CERTIFICATE: "certificate_fingerprint",
-    CONF_AUTHORITY: "authority_fingerprint",
-}
+# Names what lies in the secret store: were it gone later, it must not be done without.
+CONF_KEPT: Final = "kept_files"
 # An account that moves to another host stays the one that it was.
 CONF_FIRST_HOST: Final = "first_host"
 # By the entry, and gone with it.
@@ -73,9 +71,7 @@ POPUPS: HassKey[WeakKeyDictionary[ConfigEntry, PopupPacer]] = HassKey(
 )
 FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
 # What the entry is not to keep as it was typed.
-PASSING: Final = frozenset(
-    {*FILES, *FINGERPRINTS.values(), CONF_KEY_PASSWORD, CONF_FORGET}
-)
+PASSING: Final = frozenset({*FILES, CONF_KEY_PASSWORD, CONF_FORGET})
 
 # No production host: the one on the vendor's page lies in a domain that may not be
 # theirs, and whoever owns it would be sent the login.
@@ -132,8 +128,7 @@ class StellantisForm(ProviderForm):
             CONF_DIRECTION: (Direction.SAMPLES, DIRECTION),
             CONF_ID_APP: ("", TEXT),
         }
-        kept = [name for name, held in FINGERPRINTS.items() if held in defaults]
-        if kept:
+        if kept := defaults.get(CONF_KEPT):
             advanced[CONF_FORGET] = ([], _kept_files(kept))
         usual = {name: default for name, (default, _) in advanced.items()}
         return probatio.Schema(
@@ -182,9 +177,7 @@ class StellantisForm(ProviderForm):
             raise UnusableTopicError(CONF_ADVANCED, "unusable_root")
         data.setdefault(CONF_FIRST_HOST, _first_host(hass, data))
         secrets = await hass.async_add_executor_job(_secrets, given)
-        for name, fingerprint in FINGERPRINTS.items():
-            if name in secrets:
-                data[fingerprint] = _fingerprint(secrets[name])
+        data[CONF_KEPT] = sorted(secrets)
         tls = await hass.async_add_executor_job(_tls, data, secrets)
         # Another client of the same id would throw the running stream out.
         endpoint = _endpoint(data, f"ev_{uuid.uuid4().hex[:20]}")
@@ -210,10 +203,8 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
 
     async def load_tls() -> Tls:
         secrets = await SecretStore(hass, str(entry.unique_id)).load()
-        for name, fingerprint in FINGERPRINTS.items():
-            is_needed = entry.data[CONF_TLS] and fingerprint in entry.data
-            if is_needed and name not in secrets:
-                raise FilesGoneError(f"{name} is gone")
+        if missing := _missing(entry.data, secrets):
+            raise FilesGoneError(f"gone: {', '.join(missing)}")
         return await hass.async_add_executor_job(_tls, entry.data, secrets)
 
     def list_vehicles() -> list[DeviceRecord]:
@@ -248,10 +239,7 @@ def _first_host(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
         if entry.data.get(CONF_USERNAME) == data[CONF_USERNAME]
         and entry.data.get(CONF_HOST) != data[CONF_HOST]
     }
-    host, number = data[CONF_HOST], 2
-    while host in taken:
-        host, number = f"{data[CONF_HOST]} {number}", number + 1
-    return str(host)
+    return numbered(data[CONF_HOST], taken)
 
 
 def account_id(data: Mapping[str, Any]) -> str:
@@ -333,12 +321,16 @@ def _secrets(given: Given) -> dict[str, str]:
         secrets[CONF_CERTIFICATE] = read.pem
     if CONF_AUTHORITY in given.files:
         secrets[CONF_AUTHORITY] = read_authorities(given.files[CONF_AUTHORITY])
-    for name, fingerprint in FINGERPRINTS.items():
-        is_needed = given.data[CONF_TLS] and fingerprint in given.data
-        if is_needed and name not in (*secrets, *forgotten):
-            # To be done without only if the user says so.
-            raise BadCertificateError(name, "gone")
+    if missing := _missing(given.data, (*secrets, *forgotten)):
+        # To be done without only if the user says so.
+        raise BadCertificateError(missing[0], "gone")
     return secrets
+
+
+def _missing(data: Mapping[str, Any], present: Collection[str]) -> list[str]:
+    """Return which files were kept, are gone, and are needed: without TLS none is."""
+    kept = data.get(CONF_KEPT, []) if data[CONF_TLS] else []
+    return [name for name in kept if name not in present]
 
 
 def _tls(data: Mapping[str, Any], secrets: Mapping[str, str]) -> Tls:
@@ -351,7 +343,3 @@ def _tls(data: Mapping[str, Any], secrets: Mapping[str, str]) -> Tls:
         context=client_context(certificate, secrets.get(CONF_AUTHORITY)),
         expires_at=None if certificate is None else certificate.expires_at,
     )
-
-
-def _fingerprint(pem: str) -> str:
-    return sha256(pem.encode()).hexdigest()
