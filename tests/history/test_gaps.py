@@ -437,6 +437,20 @@ async def test_guess_between_two_readings_moves_no_right_row(
         assert list(live.values())[-1]["sum"] == pytest.approx(42.0)
 
 
+async def begin_anew(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    first: datetime,
+) -> None:
+    """Let a session be told late of which the recorder has forgotten where it stood."""
+    lifetime = entity_id(hass, SERIAL, "lifetime_energy")
+    await seed_sums(hass, lifetime, [(first - HOUR, REGISTER, 40.0)])
+    await forget_runs(hass)
+    await account.publish_many(SERIAL, session_of(first))
+    await queue_is_empty(administrator, account)
+
+
 async def test_recorder_that_is_busy_raises_no_sum_twice(
     hass: HomeAssistant,
     account: EaseeAccount,
@@ -447,10 +461,7 @@ async def test_recorder_that_is_busy_raises_no_sum_twice(
     """It tells of what it compiled before it comes to what it was asked for after that."""
     first = this_hour() - 3 * HOUR
     lifetime = entity_id(hass, SERIAL, "lifetime_energy")
-    await seed_sums(hass, lifetime, [(first - HOUR, REGISTER, 40.0)])
-    await forget_runs(hass)
-    await account.publish_many(SERIAL, session_of(first))
-    await queue_is_empty(administrator, account)
+    await begin_anew(hass, account, administrator, first)
     asked = keep_recorder_busy(hass, monkeypatch, lifetime)
     await compile_statistics(hass)
     history = entry.runtime_data.history
@@ -472,10 +483,7 @@ async def test_a_look_that_is_cut_off_raises_no_sum_twice(
     """As by a reload while the recorder has yet to come to what it was asked for."""
     first = this_hour() - 3 * HOUR
     lifetime = entity_id(hass, SERIAL, "lifetime_energy")
-    await seed_sums(hass, lifetime, [(first - HOUR, REGISTER, 40.0)])
-    await forget_runs(hass)
-    await account.publish_many(SERIAL, session_of(first))
-    await queue_is_empty(administrator, account)
+    await begin_anew(hass, account, administrator, first)
     asked = keep_recorder_busy(hass, monkeypatch, lifetime)
     await compile_statistics(hass)
     await wait_until(lambda: lifetime in asked, "the sum to be asked for")

@@ -59,6 +59,20 @@ class RawBroker:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    def stop_reading(self) -> None:
+        """Take nothing more off the first line, which fills up."""
+        self._transport().pause_reading()
+
+    def go_on_reading(self) -> None:
+        """Take what has come meanwhile, and all after it."""
+        self._transport().resume_reading()
+
+    def _transport(self) -> asyncio.Transport:
+        transport = self.writers[0].transport
+        # A stream has one for both directions, its type knows of the writing only.
+        assert isinstance(transport, asyncio.Transport)
+        return transport
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
             self._serve, "127.0.0.1", 0, ssl=self._context

@@ -351,7 +351,7 @@ async def test_a_dead_line_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody answers the pings any more, nobody closes either."""
     monkeypatch.setattr(mqtt_connection, "KEEPALIVE", 1)
     async with RawBroker() as broker, running(broker.port) as (_, task):
-        broker.writers[0].transport.pause_reading()  # type: ignore[attr-defined]
+        broker.stop_reading()
         with pytest.raises(ConnectionFailedError):
             async with asyncio.timeout(PATIENCE):
                 await task
@@ -387,7 +387,7 @@ async def test_what_cannot_be_written_is_not_written_later(
     """A line that takes nothing is given up, with what was to go over it."""
     monkeypatch.setattr(mqtt_connection, "PATIENCE", 0.3)
     async with RawBroker() as broker, running(broker.port) as (stream, task):
-        broker.writers[0].transport.pause_reading()  # type: ignore[attr-defined]
+        broker.stop_reading()
         with pytest.raises(ConnectionFailedError):
             await publish_much(stream)
         with pytest.raises(ConnectionFailedError):
@@ -396,7 +396,7 @@ async def test_what_cannot_be_written_is_not_written_later(
 
 async def wait_until_full(broker: RawBroker, stream: MqttStream) -> asyncio.Task[None]:
     """Publish more than the line has room for; the rest waits."""
-    broker.writers[0].transport.pause_reading()  # type: ignore[attr-defined]
+    broker.stop_reading()
     waiting = asyncio.create_task(publish_much(stream))
     while not await stands_still(broker):
         assert not waiting.done()
@@ -427,7 +427,7 @@ async def test_a_message_that_nobody_waits_for_is_not_written_later() -> None:
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        broker.writers[0].transport.resume_reading()  # type: ignore[attr-defined]
+        broker.go_on_reading()
         with pytest.raises(ConnectionFailedError):
             await first
         with pytest.raises(ConnectionFailedError):
@@ -445,7 +445,7 @@ async def test_a_message_that_waits_when_the_stream_is_stopped_is_told_as_not_se
             waiting = await wait_until_full(broker, stream)
         with pytest.raises(ConnectionFailedError, match="closed"):
             await waiting
-        broker.writers[0].transport.resume_reading()  # type: ignore[attr-defined]
+        broker.go_on_reading()
         async with asyncio.timeout(PATIENCE):
             await broker.ended.wait()
 

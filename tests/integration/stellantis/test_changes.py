@@ -32,7 +32,7 @@ from .helpers import (
     change_vehicle,
     reloaded,
 )
-from .test_mapping import add_sensor, field_form, suggested
+from .test_mapping import add_sensor, change_sensor, field_form, suggested
 
 
 @pytest.fixture
@@ -41,20 +41,6 @@ async def entry(hass: HomeAssistant, partner: Partner) -> EvStreamsConfigEntry:
     entry = await add_partner(hass, partner)
     await add_vehicle(hass, entry)
     return entry
-
-
-async def change(
-    hass: HomeAssistant, entry: EvStreamsConfigEntry, key: str, **members: Any
-) -> None:
-    """Fill in the form of a field anew, and save."""
-    await change_vehicle(
-        hass,
-        entry,
-        "edit_field",
-        {"field": key},
-        field_form(**members),
-        "save_field",
-    )
 
 
 async def forget_messages(entry: EvStreamsConfigEntry, partner: Partner) -> None:
@@ -83,7 +69,7 @@ async def test_a_wrong_scale_that_is_put_right_keeps_no_true_value_out(
     await add_sensor(hass, entry, **ODOMETER, scale=1000)
     await partner.say({"km": 50})
     await wait_for_number(hass, VIN, "odometer", 50_000)
-    await change(hass, entry, "odometer", **ODOMETER)
+    await change_sensor(hass, entry, "odometer", **ODOMETER)
     assert float(state(hass, VIN, "odometer").state) == 50
     await partner.say({"km": 51})
     await wait_for_number(hass, VIN, "odometer", 51)
@@ -129,7 +115,7 @@ async def test_a_text_that_becomes_something_else_is_read_anew(
     await add_sensor(hass, entry, "said", name="Said")
     await partner.say({"said": text})
     await wait_for_state(hass, VIN, "said", text)
-    await change(hass, entry, "said", path="said", name="Said", **members)
+    await change_sensor(hass, entry, "said", path="said", name="Said", **members)
     assert state(hass, VIN, "said").state == expected
     said, shown = later
     await partner.say({"said": said})
@@ -144,7 +130,7 @@ async def test_another_name_or_guard_keeps_the_value(
     await partner.say({"level": 50})
     await wait_for_number(hass, VIN, "level", 50)
     await forget_messages(entry, partner)
-    await change(
+    await change_sensor(
         hass, entry, "level", path="level", name="Charge", unit="%", maximum=100
     )
     assert state(hass, VIN, "level").state == "50"
@@ -159,7 +145,7 @@ async def test_a_new_guard_holds_for_the_value_that_is_shown(
     for value in (50, 9_999_999):
         await partner.say({"km": value})
     await wait_for_number(hass, VIN, "odometer", 9_999_999)
-    await change(hass, entry, "odometer", **ODOMETER, maximum=2_000_000)
+    await change_sensor(hass, entry, "odometer", **ODOMETER, maximum=2_000_000)
     assert float(state(hass, VIN, "odometer").state) == 50
     await partner.say({"km": 51})
     await wait_for_number(hass, VIN, "odometer", 51)
@@ -172,7 +158,7 @@ async def test_a_value_that_turns_out_to_mean_nothing_is_not_shown_any_more(
     await partner.say({"range": 510})
     await wait_for_number(hass, VIN, "range", 1020)
     await forget_messages(entry, partner)
-    await change(
+    await change_sensor(
         hass,
         entry,
         "range",
@@ -284,13 +270,15 @@ async def test_without_a_field_that_makes_sessions_nothing_of_them_is_left(
     ledger = entry.runtime_data.ledger
     told = ledger.reading(VIN, "is_charging")
     assert told is not None
-    await change(hass, entry, "charging", **(CHARGING | {"makes_sessions": False}))
+    await change_sensor(
+        hass, entry, "charging", **(CHARGING | {"makes_sessions": False})
+    )
     assert session_keys(hass) == set()
     assert state(hass, VIN, "charging").state == "on"
     (session,) = entry.runtime_data.ledger.sessions(VIN)
     assert session.stopped_at == told.measured_at
     # Wanted again, the next one is another.
-    await change(hass, entry, "charging", **CHARGING)
+    await change_sensor(hass, entry, "charging", **CHARGING)
     assert session_keys(hass) == SESSION_KEYS
     events = record_session_events(hass, VIN)
     await partner.say({"c": True})
@@ -308,7 +296,7 @@ async def test_a_session_ends_that_never_was_as_its_field_says_now(
     await wait_until(lambda: len(events) == 1, "a wrong start")
     told = entry.runtime_data.ledger.reading(VIN, "is_charging")
     assert told is not None
-    await change(hass, entry, "charging", **CHARGING)
+    await change_sensor(hass, entry, "charging", **CHARGING)
     assert state(hass, VIN, "charging").state == "off"
     (session,) = entry.runtime_data.ledger.sessions(VIN)
     assert session.stopped_at == told.measured_at
@@ -359,7 +347,7 @@ async def test_of_two_values_at_once_the_later_one_holds(
     for charging in (False, True):
         await partner.say({"c": charging, "at": at})
     await wait_until(lambda: len(events) == 1, "the start")
-    await change(
+    await change_sensor(
         hass,
         entry,
         "charging",
@@ -379,7 +367,7 @@ async def test_a_session_goes_on_under_another_field(
     events = record_session_events(hass, VIN)
     await partner.say({"c": True})
     await wait_until(lambda: len(events) == 1, "the start")
-    await change(hass, entry, "charging", **(CHARGING | {"path": "d"}))
+    await change_sensor(hass, entry, "charging", **(CHARGING | {"path": "d"}))
     await partner.say({"d": True})
     await partner.say({"d": False})
     await wait_until(lambda: len(events) == 2, "the stop")

@@ -47,6 +47,20 @@ async def add_sensor(
     )
 
 
+async def change_sensor(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry, key: str, **members: Any
+) -> None:
+    """Fill in the form of a field anew, and save."""
+    await change_vehicle(
+        hass,
+        entry,
+        "edit_field",
+        {"field": key},
+        field_form(**members),
+        "save_field",
+    )
+
+
 def field_form(**members: Any) -> dict[str, Any]:
     """Return the form of a field, its members in their sections."""
     sections = {
@@ -436,14 +450,7 @@ async def test_a_sensor_can_be_changed_and_keeps_its_identity(
         "platform": "sensor",
         "unit": "%",
     }
-    await change_vehicle(
-        hass,
-        entry,
-        "edit_field",
-        {"field": "level"},
-        field_form(name="Charge", path="soc", unit="%"),
-        "save_field",
-    )
+    await change_sensor(hass, entry, "level", name="Charge", path="soc", unit="%")
     # What was another field's value is not shown as one of this.
     assert state(hass, VIN, "level").state == "unknown"
     assert state(hass, VIN, "level").name == "Family car Charge"
@@ -466,13 +473,8 @@ async def test_a_sensor_that_becomes_a_binary_one_is_not_left_behind(
     hass: HomeAssistant, entry: EvStreamsConfigEntry
 ) -> None:
     await add_sensor(hass, entry, "a", name="Flag")
-    await change_vehicle(
-        hass,
-        entry,
-        "edit_field",
-        {"field": "flag"},
-        field_form(name="Flag", path="a", platform="binary_sensor"),
-        "save_field",
+    await change_sensor(
+        hass, entry, "flag", name="Flag", path="a", platform="binary_sensor"
     )
     registry = er.async_get(hass)
     assert registry.async_get_entity_id("sensor", DOMAIN, f"{VIN}_flag") is None

@@ -18,6 +18,13 @@ from simulator.mqtt_client import MqttClient
 from ..helpers import wait_for_state, wait_live
 from .helpers import OTHER_VIN, VIN, Partner, add_partner, add_vehicle
 
+# Two attempts, a second each.
+IMPATIENT: dict[str, Any] = {
+    "acknowledgement_path": "id",
+    "acknowledgement_timeout": 1,
+    "retries": 1,
+}
+
 
 @pytest.fixture
 async def entry(hass: HomeAssistant, partner: Partner) -> EvStreamsConfigEntry:
@@ -281,9 +288,7 @@ async def test_nobody_answering_is_told(
         hass,
         entry,
         content={},
-        acknowledgement_path="id",
-        acknowledgement_timeout=1,
-        retries=1,
+        **IMPATIENT,
     )
     assert response["sent"] is True
     assert response["acknowledged"] is False
@@ -318,9 +323,7 @@ async def test_a_popup_is_repeated_when_it_may_be(
         entry,
         content={},
         popup_text="Hello",
-        acknowledgement_path="id",
-        acknowledgement_timeout=1,
-        retries=1,
+        **IMPATIENT,
     )
     assert response["acknowledged"] is True
     assert response["attempts"] == 2
@@ -334,9 +337,7 @@ async def test_a_line_that_breaks_in_between_is_an_attempt_without_answer(
             hass,
             entry,
             content={},
-            acknowledgement_path="id",
-            acknowledgement_timeout=1,
-            retries=1,
+            **IMPATIENT,
         )
     )
     await partner.platform.next_message(VIN)
