@@ -4,6 +4,7 @@ Times are timezone-aware UTC datetimes, energies are kWh. Nothing here knows
 Home Assistant, so these parts can be fuzzed and measured alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,12 +23,17 @@ class BadInputError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRecord:
-    """A charger or a car, as the provider's inventory names it."""
+    """A charger or a car, as the provider's inventory or one of its messages names it.
+
+    A message may not tell the name: "" then. `parent_id` is the device that this one
+    is a part of, such as the charge point of an EVSE.
+    """
 
     device_id: str
     name: str
     model: str | None = None
     serial_number: str | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,8 @@ class SessionChange:
 
     Times and meter values are those of the message, never the receiver's
     clock. `energy` and the meter values are kWh. `token` is the RFID token that
-    authorised it: personal. `is_derived` marks a session that no message names: it
+    authorised it: personal. `evse` names which of the device's outlets it is on, where
+    there may be several. `is_derived` marks a session that no message names: it
     was concluded from other readings.
     """
 
@@ -71,6 +78,7 @@ class SessionChange:
     meter_start: float | None = None
     meter_stop: float | None = None
     token: str | None = None
+    evse: str | None = None
     is_derived: bool = False
     arrived_at: datetime | None = None
 
@@ -97,6 +105,7 @@ class Session:
     meter_start: float | None = None
     meter_stop: float | None = None
     token: str | None = None
+    evse: str | None = None
     is_derived: bool = False
     replayed: bool = False
 
@@ -202,13 +211,27 @@ type Update = Reading | SessionChange | SessionDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """That something happened which is no state: it is told once, as an event.
+
+    `type` is the vendor's name of it. `facts` are short and name nobody.
+    """
+
+    type: str
+    occurred_at: datetime | None = None
+    facts: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One decoded delivery.
 
-    `device_id` is None for messages that concern no device. `unknown` names
+    `device_id` is None for messages that concern no device. `devices` are all that it
+    tells of, that one first, where a provider has no list of them. `unknown` names
     what no table knows (an observation id, a kind of routing key): it is
     counted, it is no error.
     `content` is what no table of the provider can know.
+    `identity` is the same in every copy of the message: it is to have one effect.
     """
 
     device_id: str | None = None
@@ -216,3 +239,6 @@ class Message:
     arrived_at: datetime | None = None
     unknown: str | None = None
     content: Content | None = None
+    devices: tuple[DeviceRecord, ...] = ()
+    happening: Happening | None = None
+    identity: str | None = None

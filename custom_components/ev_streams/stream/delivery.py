@@ -12,10 +12,11 @@ PREFETCH: Final = 500
 class Delivery:
     """Bytes with their address, and the acknowledgement that they wait for.
 
-    `address` is the routing key or topic. Header values come as the transport
+    `address` is the routing key or topic, and `source` the queue it was read from where
+    that is another. Header values come as the transport
     decodes them: text, bytes, numbers or datetimes. `ack` is called once, when
     the effect of the message would survive a power cut; until then the sender
-    keeps the message.
+    keeps the message. Where it `is_awaited`, somebody holds a line open for that.
     """
 
     address: str
@@ -23,6 +24,8 @@ class Delivery:
     headers: Mapping[str, object]
     ack: Callable[[], None]
     redelivered: bool = False
+    source: str = ""
+    is_awaited: bool = False
 
 
 class Receiver(Protocol):
