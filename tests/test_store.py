@@ -416,12 +416,35 @@ async def test_of_a_forgotten_device_nothing_is_left(path: Path) -> None:
             for (name,) in file.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table'"
             )
+            # Messages are remembered, not whose they are.
+            if name != "identities"
         ]
         held = {
             name: [row["device_id"] for row in _rows(file, name)] for name in tables
         }
     assert held == {name: [OTHER] for name in tables}
     assert len(tables) == 8
+
+
+async def test_messages_that_had_their_effect_are_remembered(path: Path) -> None:
+    batch = Batch()
+    batch.identities |= dict.fromkeys(("b", "a", "c"))
+    later = Batch()
+    later.identities |= dict.fromkeys(("a", "d"))
+    async with opened(path) as (store, _):
+        await store.commit(batch)
+        await store.commit(later)
+    async with opened(path) as (_, contents):
+        assert contents.identities == ["b", "a", "c", "d"]
+
+
+async def test_of_very_many_messages_the_newest_are_remembered(path: Path) -> None:
+    many = Batch()
+    many.identities |= dict.fromkeys(f"{number}" for number in range(10_050))
+    async with opened(path) as (store, _):
+        await store.commit(many)
+    async with opened(path) as (_, contents):
+        assert contents.identities == [f"{number}" for number in range(50, 10_050)]
 
 
 def _rows(file: sqlite3.Connection, table: str) -> list[sqlite3.Row]:

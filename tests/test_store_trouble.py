@@ -203,7 +203,7 @@ async def main():
     await store.open()
     await store.commit(numbered(1))
     await store._run(
-        lambda: store._connection.execute("PRAGMA hard_heap_limit = 500000").fetchone()
+        lambda: store._connection.execute("PRAGMA hard_heap_limit = 600000").fetchone()
     )
     try:
         await store.commit(numbered(2, 20_000))

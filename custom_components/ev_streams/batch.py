@@ -17,6 +17,7 @@ class Batch:
     wait for import.
     `kept_since` tells by device before when points are missing, which never moves
     back. `recent` are all messages of a device that are to be kept, oldest first.
+    `identities` are those of messages that had their effect, in that order.
     What is both forgotten and written is written.
     """
 
@@ -28,6 +29,7 @@ class Batch:
     late_hours: set[tuple[str, datetime]] = field(default_factory=set)
     kept_since: dict[str, datetime] = field(default_factory=dict)
     recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
+    identities: dict[str, None] = field(default_factory=dict)
     forgotten_sessions: set[tuple[str, str]] = field(default_factory=set)
     forgotten_readings: set[tuple[str, str]] = field(default_factory=set)
 
@@ -45,6 +47,7 @@ class Batch:
             or self.late_hours
             or self.kept_since
             or self.recent
+            or self.identities
             or self.forgotten_sessions
             or self.forgotten_readings
         )
@@ -64,6 +67,7 @@ class Batch:
         for device_id, time in newer.kept_since.items():
             self.kept_since[device_id] = max(time, self.kept_since.get(device_id, time))
         self.recent |= newer.recent
+        self.identities |= newer.identities
         self.forgotten_sessions |= newer.forgotten_sessions
         self.forgotten_sessions -= newer.sessions.keys()
         self.forgotten_readings |= newer.forgotten_readings
@@ -85,7 +89,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the file held when it was opened; `announced` begins with the oldest.
+    """What the file held when it was opened; `announced` and `identities` begin with the oldest.
 
     `kept_since` tells by device from when on none of its points has been pruned.
     """
@@ -96,6 +100,7 @@ class Contents:
     late_hours: set[tuple[str, datetime]]
     kept_since: dict[str, datetime]
     recent: dict[str, tuple[RecentMessage, ...]] = field(default_factory=dict)
+    identities: list[str] = field(default_factory=list)
 
 
 def _without[K: tuple[object, ...], V](

@@ -149,7 +149,12 @@ class Intake:
 
         Tokens of sessions, kept when that was wanted, go when it no longer is.
         """
-        self._ledger.restore(contents.readings, contents.sessions, contents.announced)
+        self._ledger.restore(
+            contents.readings,
+            contents.sessions,
+            contents.announced,
+            contents.identities,
+        )
         self._derivation.restore(self._ledger)
         self.late_hours |= contents.late_hours
         self.kept_since.update(contents.kept_since)
@@ -193,6 +198,12 @@ class Intake:
         self._committer.changed(at_once=True)
         return True
 
+    def remember(self, identity: str) -> None:
+        """Take note, over restarts as well, that a message has had its effect."""
+        self._ledger.remember(identity)
+        self._committer.batch.identities[identity] = None
+        self._committer.changed()
+
     def forget(self, device_id: str) -> None:
         """Forget a device that was removed."""
         self._ledger.forget(device_id)
@@ -216,6 +227,7 @@ class Intake:
             for session in self._ledger.sessions(device_id):
                 batch.sessions[device_id, session.session_id] = session
         batch.announced = dict.fromkeys(self._ledger.announced())
+        batch.identities = dict.fromkeys(self._ledger.identities())
         return batch
 
     def _note_session(self, session: Session) -> None:

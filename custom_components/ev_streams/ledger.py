@@ -15,6 +15,8 @@ FUTURE_TOLERANCE = timedelta(minutes=5)
 SESSIONS_PER_DEVICE = 500
 # Longer than a session is kept, so that a redelivered one is not taken for new.
 ANNOUNCED_PER_DEVICE = 2000
+# A redelivery comes soon; a backlog of some days is a few thousand messages.
+IDENTITIES_REMEMBERED = 10_000
 # Told later than this, a thing belongs to the past: see `replayed` and the history.
 LATE_AFTER = timedelta(minutes=5)
 SAME_SESSION_WITHIN = timedelta(minutes=5)
@@ -38,14 +40,20 @@ class Ledger:
         self._readings: dict[str, dict[str, Reading]] = defaultdict(dict)
         self._sessions: dict[str, dict[str, Session]] = defaultdict(dict)
         self._announced: dict[str, dict[str, set[SessionPhase]]] = defaultdict(dict)
+        self._identities: dict[str, None] = {}
 
     def restore(
         self,
         readings: Iterable[Reading],
         sessions: Iterable[Session],
         announced: Iterable[tuple[str, str, SessionPhase]],
+        identities: Iterable[str] = (),
     ) -> None:
-        """Begin with what was kept; `announced` are (device, session, phase), oldest first."""
+        """Begin with what was kept; `announced` are (device, session, phase), oldest first.
+
+        So are the `identities` of messages that had their effect.
+        """
+        self._identities |= dict.fromkeys(identities)
         for reading in readings:
             self._readings[reading.device_id][reading.key] = reading
         for session in sessions:
@@ -65,6 +73,20 @@ class Ledger:
             readings[reading.key] = reading
         self.verdicts[verdict] += 1
         return verdict
+
+    def is_repeated(self, identity: str | None) -> bool:
+        """Whether a message of that identity had its effect before."""
+        return identity in self._identities
+
+    def remember(self, identity: str) -> None:
+        """Take note that a message has had its effect."""
+        self._identities[identity] = None
+        if len(self._identities) > IDENTITIES_REMEMBERED:
+            del self._identities[next(iter(self._identities))]
+
+    def identities(self) -> list[str]:
+        """Return the identities that are remembered, the oldest first."""
+        return list(self._identities)
 
     def reading(self, device_id: str, key: str) -> Reading | None:
         """Return the newest reading of the key, if there is one."""
@@ -183,6 +205,7 @@ def changes_of(session: Session) -> list[SessionChange]:
             started_at=session.started_at,
             stopped_at=session.stopped_at if phase is SessionPhase.STOPPED else None,
             energy=session.energy if phase is SessionPhase.STOPPED else None,
+            evse=session.evse,
             is_derived=session.is_derived,
         )
         for phase in phases
@@ -243,6 +266,7 @@ def _merged(session: Session, change: SessionChange, replayed: bool) -> Session:
         meter_start=_either(change.meter_start, session.meter_start),
         meter_stop=_either(change.meter_stop, session.meter_stop),
         token=_either(change.token, session.token),
+        evse=_either(change.evse, session.evse),
         is_derived=change.is_derived,
         replayed=session.replayed or replayed,
     )

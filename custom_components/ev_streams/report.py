@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "meter_stop",
     "replayed",
 )
+EVSE: Final = "evse"
 TOKEN: Final = "rfid_token"
 DURATION: Final = "duration"
 TIMES: Final = ("start", "stop")
@@ -41,7 +42,8 @@ def session_row(session: Session, device: str) -> dict[str, Any]:
     """Return what is known of a session: local ISO times, kWh, seconds.
 
     `session_id` is the provider's, None for a session that no message named.
-    `rfid_token` is there only where it was kept.
+    `evse` is there only where the device may have several, `rfid_token` only where it
+    was kept.
     """
     row: dict[str, Any] = {
         "device": device,
@@ -55,6 +57,8 @@ def session_row(session: Session, device: str) -> dict[str, Any]:
         "meter_stop": session.meter_stop,
         "replayed": session.replayed,
     }
+    if session.evse is not None:
+        row[EVSE] = session.evse
     if session.token is not None:
         row[TOKEN] = session.token
     return row
@@ -73,11 +77,11 @@ def document_row(document: SessionDocument, device: str) -> dict[str, Any]:
 def as_csv(rows: Iterable[dict[str, Any]]) -> str:
     """Return the rows as comma separated lines with a heading, for any spreadsheet.
 
-    Tokens have a column only where there is one.
+    EVSEs and tokens have a column only where there is one.
     """
     rows = list(rows)
-    has_tokens = any(TOKEN in row for row in rows)
-    columns = (*COLUMNS, TOKEN) if has_tokens else COLUMNS
+    others = [name for name in (EVSE, TOKEN) if any(name in row for row in rows)]
+    columns = (*COLUMNS, *others)
     text = io.StringIO()
     writer = csv.DictWriter(
         text, columns, restval="", extrasaction="ignore", lineterminator="\n"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from . import tables
 from .batch import Batch, Contents
-from .ledger import ANNOUNCED_PER_DEVICE, SESSIONS_PER_DEVICE
+from .ledger import ANNOUNCED_PER_DEVICE, IDENTITIES_REMEMBERED, SESSIONS_PER_DEVICE
 from .model import Point, RecentMessage, SessionDocument
 from .tables import Row, optional_stamp_of, stamp_of, transaction
 
@@ -220,6 +220,10 @@ class Store:
             for statement, kept, devices in _limits(batch):
                 for device in devices:
                     connection.execute(statement, {"device": device, "kept": kept})
+            if batch.identities:
+                connection.execute(
+                    tables.LIMIT_IDENTITIES, {"kept": IDENTITIES_REMEMBERED}
+                )
 
     def _points(self, device_id: str, since: datetime) -> dict[str, list[Point]]:
         parameters: Parameters = {"device": device_id, "since": stamp_of(since)}
@@ -337,6 +341,7 @@ def _contents(connection: sqlite3.Connection) -> Contents:
         ),
         kept_since=_kept_since(connection),
         recent=_recent(connection),
+        identities=_read(connection, tables.identity_of, tables.READ_IDENTITIES),
     )
 
 
@@ -368,6 +373,7 @@ def _writes(batch: Batch) -> Iterator[tuple[str, Iterable[Row]]]:
             for (device_id, key, measured_at), value in batch.points.items()
         ),
     )
+    yield tables.WRITE_IDENTITY, ((identity,) for identity in batch.identities)
     yield tables.FORGET_RECENT, ((device_id,) for device_id in batch.recent)
     yield (
         tables.WRITE_RECENT,

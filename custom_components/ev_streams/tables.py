@@ -80,8 +80,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX recent_by_device ON recent (device_id)",
     ),
+    (
+        "ALTER TABLE sessions ADD COLUMN evse TEXT",
+        "ALTER TABLE recent ADD COLUMN occurred_at INTEGER",
+        # Of messages that had their effect. The number tells which came first.
+        """CREATE TABLE identities (
+            number INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE
+        ) STRICT""",
+    ),
 )
-# All of them have a column `device_id`.
+# What is kept by device: all of these have a column `device_id`.
 TABLES: Final = (
     "readings",
     "sessions",
@@ -102,11 +110,12 @@ FORGET_READING: Final = "DELETE FROM readings WHERE device_id = ? AND key = ?"
 
 READ_SESSIONS: Final = """
     SELECT device_id, session_id, started_at, stopped_at,
-        energy, meter_start, meter_stop, token, is_derived, replayed FROM sessions"""
+        energy, meter_start, meter_stop, token, evse, is_derived, replayed
+    FROM sessions"""
 WRITE_SESSION: Final = """
     INSERT OR REPLACE INTO sessions (device_id, session_id, started_at, stopped_at,
-        energy, meter_start, meter_stop, token, is_derived, replayed)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        energy, meter_start, meter_stop, token, evse, is_derived, replayed)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 FORGET_SESSION: Final = "DELETE FROM sessions WHERE device_id = ? AND session_id = ?"
 LIMIT_SESSIONS: Final = """
     DELETE FROM sessions WHERE device_id = :device AND session_id IN (
@@ -182,12 +191,19 @@ WRITE_LATE_HOUR: Final = """
 FORGET_LATE_HOUR: Final = "DELETE FROM late_hours WHERE device_id = ? AND hour = ?"
 
 READ_RECENT: Final = """
-    SELECT device_id, received_at, subtopic, is_retained, body FROM recent
+    SELECT device_id, received_at, subtopic, is_retained, occurred_at, body FROM recent
     ORDER BY number"""
 FORGET_RECENT: Final = "DELETE FROM recent WHERE device_id = ?"
 WRITE_RECENT: Final = """
-    INSERT INTO recent (device_id, received_at, subtopic, is_retained, body)
-    VALUES (?, ?, ?, ?, ?)"""
+    INSERT INTO recent
+        (device_id, received_at, subtopic, is_retained, occurred_at, body)
+    VALUES (?, ?, ?, ?, ?, ?)"""
+
+READ_IDENTITIES: Final = "SELECT identity FROM identities ORDER BY number"
+WRITE_IDENTITY: Final = "INSERT OR IGNORE INTO identities (identity) VALUES (?)"
+# Counted once a commit: the newest number says how many there may be.
+LIMIT_IDENTITIES: Final = """
+    DELETE FROM identities WHERE number <= (SELECT MAX(number) FROM identities) - :kept"""
 
 
 def stamp_of(time: datetime) -> int:
@@ -245,6 +261,7 @@ def row_of_session(session: Session) -> Row:
         session.meter_start,
         session.meter_stop,
         session.token,
+        session.evse,
         session.is_derived,
         session.replayed,
     )
@@ -255,10 +272,12 @@ def session_of(
     session_id: str,
     started_at: int | None,
     stopped_at: int | None,
-    *others: *tuple[float | None, float | None, float | None, str | None, int, int],
+    *others: *tuple[
+        float | None, float | None, float | None, str | None, str | None, int, int
+    ],
 ) -> Session:
     """One row of READ_SESSIONS."""
-    energy, meter_start, meter_stop, token, is_derived, replayed = others
+    energy, meter_start, meter_stop, token, evse, is_derived, replayed = others
     return Session(
         device_id=device_id,
         session_id=session_id,
@@ -268,6 +287,7 @@ def session_of(
         meter_start=meter_start,
         meter_stop=meter_stop,
         token=token,
+        evse=evse,
         is_derived=bool(is_derived),
         replayed=bool(replayed),
     )
@@ -288,6 +308,11 @@ def row_of_document(document: SessionDocument) -> Row:
         document.session_id,
         document.text,
     )
+
+
+def identity_of(identity: str) -> str:
+    """One row of READ_IDENTITIES."""
+    return identity
 
 
 def document_of(
@@ -330,16 +355,21 @@ def row_of_recent(device_id: str, message: RecentMessage) -> Row:
         stamp_of(message.received_at),
         content.subtopic,
         content.is_retained,
+        optional_stamp_of(content.occurred_at),
         json.dumps(content.body),
     )
 
 
 def recent_of(
-    device_id: str, received_at: int, subtopic: str, is_retained: int, body: str
+    device_id: str, received_at: int, *others: *tuple[str, int, int | None, str]
 ) -> tuple[str, RecentMessage]:
     """One row of READ_RECENT."""
+    subtopic, is_retained, occurred_at, body = others
     content = Content(
-        body=json.loads(body), subtopic=subtopic, is_retained=bool(is_retained)
+        body=json.loads(body),
+        subtopic=subtopic,
+        is_retained=bool(is_retained),
+        occurred_at=optional_time_of(occurred_at),
     )
     return device_id, RecentMessage(received_at=time_of(received_at), content=content)
 
