@@ -140,4 +140,4 @@ async def test_listener_that_fails_costs_nothing(
     witness.announce(change(STARTED, 1))
     assert witness.told == ["1 started 1", "1 started 1"]
     assert witness.seen[-1] == "ack 1"
-    assert "could not be told" in caplog.text
+    assert "could not be passed on" in caplog.text

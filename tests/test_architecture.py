@@ -33,6 +33,8 @@ FREE_MODULES = {
     "numbering",
     "refusals",
     "announcer",
+    "listeners",
+    "appearances",
 }
 FREE_FOLDER = "stream"
 FREE_PROTOCOL_HALF = {
@@ -49,7 +51,7 @@ FREE_PROTOCOL_HALF = {
 
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
-    frozenset({"model", "const", "numbering"}),
+    frozenset({"model", "const", "numbering", "listeners"}),
     frozenset(
         {
             "stream",
@@ -78,6 +80,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
             "commit",
             "derivation",
             "vitals",
+            "appearances",
         }
     ),
     frozenset({"refresh", "intake", "announcer", "traffic", "longterm", "sums"}),

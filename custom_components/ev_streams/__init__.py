@@ -105,7 +105,7 @@ async def async_remove_config_entry_device(
         return False
     coordinator = entry.runtime_data
     device_ids = {each for domain, each in device.identifiers if domain == DOMAIN}
-    if any(coordinator.inventory.is_listed(device_id) for device_id in device_ids):
+    if not all(coordinator.inventory.is_removable(each) for each in device_ids):
         return False
     for device_id in device_ids:
         await coordinator.forget(device_id)

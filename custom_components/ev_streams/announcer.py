@@ -1,18 +1,15 @@
 """Tells of charging sessions: each start and each stop once, and in their true order."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-import logging
 from operator import attrgetter
 from typing import Final
 
 from .ledger import EARLIEST, Ledger, is_late
+from .listeners import Listeners
 from .model import SessionChange, SessionPhase
-
-_LOGGER = logging.getLogger(__name__)
 
 # While a backlog is replayed, messages of some seconds come jumbled within this time.
 HOLD: Final = 0.5
@@ -52,15 +49,13 @@ class Announcer:
         self._ledger = ledger
         self._is_first = is_first
         self._beforehand = beforehand
-        self._listeners: dict[str, list[SessionListener]] = defaultdict(list)
+        self._listeners = Listeners[SessionChange, bool]()
         self._held: list[_Held] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def listen(self, device_id: str, listener: SessionListener) -> Callable[[], None]:
         """Call the listener with each session change and whether it is replayed."""
-        listeners = self._listeners[device_id]
-        listeners.append(listener)
-        return lambda: listeners.remove(listener)
+        return self._listeners.listen(device_id, listener)
 
     def announce(
         self,
@@ -138,15 +133,11 @@ class Announcer:
             self._timer = loop.call_at(release_at, self._release_due)
 
     def _tell(self, change: SessionChange, *, replayed: bool) -> None:
-        """Tell once; a listener that fails costs neither the others nor the caller."""
+        """Tell once."""
         if not self._is_first(change):
             return
         self._beforehand(change.device_id)
-        for listener in tuple(self._listeners[change.device_id]):
-            try:
-                listener(change, replayed)
-            except Exception:
-                _LOGGER.exception("A charging session could not be told")
+        self._listeners.tell(change.device_id, change, replayed)
 
     def _is_history(self, change: SessionChange, now: datetime) -> bool:
         """Whether the change is told late; a start after its own stop is, however fresh."""

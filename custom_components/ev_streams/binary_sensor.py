@@ -14,7 +14,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import KEY_CONNECTED
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
-from .entity import EntityValue, ReadingEntity, StreamEntity, add_for_devices
+from .entity import (
+    EntityValue,
+    ReadingEntity,
+    StreamEntity,
+    add_as_told,
+    add_for_devices,
+)
 from .mapped import mapped_binary_sensors
 from .providers.base import EvStreamsBinarySensorDescription
 
@@ -36,7 +42,10 @@ async def async_setup_entry(
     """Add the stream's binary sensor, and those of every device as it becomes known."""
     coordinator = entry.runtime_data
     async_add_entities([StreamConnected(coordinator, CONNECTED)])
-    add_for_devices(entry, async_add_entities, _binary_sensors)
+    if coordinator.provider.describe is None:
+        add_for_devices(entry, async_add_entities, _binary_sensors)
+    else:
+        add_as_told(entry, async_add_entities, _binary_sensors_told)
 
 
 def _binary_sensors(
@@ -47,6 +56,17 @@ def _binary_sensors(
         *mapped_binary_sensors(coordinator, device_id),
     ):
         yield ReadingBinarySensor(coordinator, device_id, description)
+
+
+def _binary_sensors_told(
+    coordinator: EvStreamsCoordinator, device_id: str, key: str
+) -> Iterator[ReadingBinarySensor]:
+    for description in (
+        coordinator.described(device_id, key),
+        *mapped_binary_sensors(coordinator, device_id, key),
+    ):
+        if isinstance(description, EvStreamsBinarySensorDescription):
+            yield ReadingBinarySensor(coordinator, device_id, description)
 
 
 class ReadingBinarySensor(ReadingEntity, BinarySensorEntity):

@@ -30,7 +30,6 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from .const import (
-    AUTO_FOLLOW,
     CONF_DEVICES,
     CONF_GRACE_TIME,
     CONF_HISTORY,
@@ -115,14 +114,15 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _tried(self, trial: Trial) -> ConfigFlowResult:
         """Finish with data that were seen to work."""
-        if names := PROVIDERS[self._data[CONF_PROVIDER]].form.account_fields:
+        provider = PROVIDERS[self._data[CONF_PROVIDER]]
+        if names := provider.form.account_fields:
             self._async_abort_entries_match({name: trial.data[name] for name in names})
         if self.source == SOURCE_RECONFIGURE:
             self._abort_if_unique_id_mismatch(reason="wrong_account")
             return await self._update(self._get_reconfigure_entry(), trial)
         self._abort_if_unique_id_configured()
         self._trial = trial
-        if len(trial.devices) > AUTO_FOLLOW:
+        if len(trial.devices) > provider.follow_at_most:
             return await self.async_step_devices()
         return await self._create({})
 
@@ -290,7 +290,7 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
             marker = probatio.Required(name, default=options.get(name, default))
             fields[marker] = BooleanSelector()
         listed, known = self._devices()
-        if CONF_DEVICES in options or len(listed) > AUTO_FOLLOW:
+        if CONF_DEVICES in options or len(listed) > provider.follow_at_most:
             picked = options.get(CONF_DEVICES, known)
             gone = set(picked) - {device.device_id for device in listed}
             listed += [DeviceRecord(device_id=each, name=each) for each in gone]
@@ -313,7 +313,8 @@ class EvStreamsOptionsFlow(OptionsFlowWithReload):
         ):
             return [], []
         inventory = entry.runtime_data.inventory
-        return list(inventory.listed.values()), inventory.known()
+        wholes = [each for each in inventory.listed.values() if not each.parent_id]
+        return wholes, inventory.known()
 
 
 # Each provider has steps of its own name, so that its words are one block of translations.

@@ -16,6 +16,8 @@ CONF_MAPPINGS: Final = "mappings"
 DEFAULT_GRACE_TIME: Final = timedelta(seconds=60)
 # Up to this many devices of an account are followed without asking.
 AUTO_FOLLOW: Final = 10
+# The same where it is a fleet's account, and the messages tell of one device after the other.
+AUTO_FOLLOW_FLEET: Final = 100
 
 # Entities that no reading stands behind.
 KEY_SESSION: Final = "charging_session"

@@ -14,7 +14,8 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.start import async_at_started
 from homeassistant.util import dt as dt_util
 
-from .batch import Batch
+from .appearances import Appearances
+from .batch import Batch, Contents
 from .commit import Committer
 from .connection import ConnectionMonitor
 from .const import (
@@ -28,6 +29,7 @@ from .const import (
     KEY_CONNECTED,
     KEY_HISTORY_IMPORT,
     KEY_LAST_MESSAGE,
+    KEY_SESSION,
     KEY_STATUS,
 )
 from .derivation import Derivation
@@ -38,7 +40,7 @@ from .inventory import Inventory
 from .ledger import Ledger
 from .model import DeviceRecord, Message, SessionDocument
 from .notifier import Notifier
-from .providers.base import Account, Provider
+from .providers.base import Account, Provider, ReadingDescription
 from .reception import Reception
 from .refresh import Refresher
 from .storage import StoreMonitor, open_store, store_path
@@ -81,6 +83,7 @@ class EvStreamsCoordinator:
         self.inventory = Inventory(hass, entry, provider)
         self.inventory.remove_deselected()
         self.inventory.update(list(devices))
+        self.appearances = Appearances()
         self.vitals = Vitals(self.notifier, self.inventory.account_id)
         self.history_import: float | None = None
         self._hass = hass
@@ -146,6 +149,7 @@ class EvStreamsCoordinator:
             vitals=self.vitals,
             connection=self.connection,
             traffic=self.traffic,
+            appearances=self.appearances,
             strangers=Strangers(self._hass, self._entry, self.provider),
             park=self._park,
             on_live=self.history.request,
@@ -182,6 +186,10 @@ class EvStreamsCoordinator:
         now = dt_util.utcnow()
         for reading in self.traffic.resume():
             self.intake.take(reading, now, is_streamed=False)
+        await self._forget_what_is_not_wanted(contents)
+        self._show_what_was_told()
+
+    async def _forget_what_is_not_wanted(self, contents: Contents) -> None:
         try:
             for device_id in {*self.ledger.devices(), *contents.recent}:
                 if self.inventory.is_deselected(device_id):
@@ -194,6 +202,15 @@ class EvStreamsCoordinator:
         except StoreError:
             # The next start has another try; a commit meets the same and tells of it.
             self.committer.changed(at_once=True)
+
+    def _show_what_was_told(self) -> None:
+        """Let the entities of restored devices appear, before anything new is told."""
+        for device_id in self.ledger.devices():
+            if self.inventory.is_followed(device_id):
+                for key in self.ledger.readings(device_id):
+                    self.appearances.seen(device_id, key)
+                if self.ledger.last_session(device_id) is not None:
+                    self.appearances.seen(device_id, KEY_SESSION)
 
     def start(self) -> None:
         """Run the stream as soon as Home Assistant has started.
@@ -250,6 +267,12 @@ class EvStreamsCoordinator:
         self.notifier.close()
         self.connection.close()
 
+    def described(self, device_id: str, key: str) -> ReadingDescription | None:
+        """Return what shows a key of which something was told, None where nothing does."""
+        reading = self.ledger.reading(device_id, key)
+        describe = self.provider.describe
+        return None if reading is None or describe is None else describe(reading)
+
     def has_sessions(self, device_id: str) -> bool:
         """Whether anything can tell of charging sessions of the device."""
         return self.provider.subentry is None or any(
@@ -285,6 +308,7 @@ class EvStreamsCoordinator:
             ) from err
         self.inventory.forget(device_id)
         self.intake.forget(device_id)
+        self.appearances.forget(device_id)
 
     def _park(self, message: Message, delivery: Delivery) -> bool:
         return self._refresher.park(message, delivery)

@@ -47,6 +47,7 @@ async def async_get_config_entry_diagnostics(
         "messages": {
             "received": coordinator.vitals.messages,
             "redelivered": coordinator.vitals.redelivered,
+            "repeated": coordinator.vitals.repeated,
             "not_followed": coordinator.vitals.not_followed,
             "last": coordinator.vitals.last_message,
             "readings": dict(coordinator.ledger.verdicts),

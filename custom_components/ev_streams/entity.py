@@ -34,6 +34,21 @@ def add_for_devices(
     entry.async_on_unload(coordinator.inventory.listen(add))
 
 
+def add_as_told(
+    entry: EvStreamsConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    create: Callable[[EvStreamsCoordinator, str, str], Iterable[Entity]],
+) -> None:
+    """Add what `create` makes of every (device, key) as something is told of it."""
+    coordinator = entry.runtime_data
+
+    @callback
+    def add(device_id: str, key: str) -> None:
+        async_add_entities(create(coordinator, device_id, key))
+
+    entry.async_on_unload(coordinator.appearances.listen(add))
+
+
 class EvStreamsEntity(Entity):
     """An entity of one device (or of the account itself) and one key."""
 

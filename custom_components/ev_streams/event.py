@@ -10,13 +10,12 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import KEY_MESSAGE, KEY_SESSION
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
-from .entity import EntityValue, EvStreamsEntity, add_for_devices
-from .model import Content, SessionChange, SessionPhase
+from .entity import EntityValue, EvStreamsEntity, add_as_told, add_for_devices
+from .model import Happening, SessionChange, SessionPhase
 
 PARALLEL_UPDATES = 0
 
 RECEIVED = "received"
-LONGEST_WORD = 100
 
 MESSAGE = EventEntityDescription(
     key=KEY_MESSAGE, translation_key=KEY_MESSAGE, event_types=[RECEIVED]
@@ -32,14 +31,31 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the events of every device as it becomes known."""
+    coordinator = entry.runtime_data
+    if coordinator.provider.describe is not None:
+        async_add_entities(
+            [MessageEvent(coordinator, coordinator.inventory.account_id, MESSAGE)]
+        )
+        add_as_told(entry, async_add_entities, _events_told)
     add_for_devices(entry, async_add_entities, _events)
 
 
 def _events(coordinator: EvStreamsCoordinator, device_id: str) -> Iterator[EventEntity]:
-    if coordinator.has_sessions(device_id):
+    provider = coordinator.provider
+    if provider.describe is None and coordinator.has_sessions(device_id):
         yield ChargingSessionEvent(coordinator, device_id, CHARGING_SESSION)
-    if coordinator.provider.subentry is not None:
+    if provider.subentry is not None or (
+        provider.describe is not None
+        and coordinator.inventory.whole_of(device_id) == device_id
+    ):
         yield MessageEvent(coordinator, device_id, MESSAGE)
+
+
+def _events_told(
+    coordinator: EvStreamsCoordinator, device_id: str, key: str
+) -> Iterator[EventEntity]:
+    if key == KEY_SESSION:
+        yield ChargingSessionEvent(coordinator, device_id, CHARGING_SESSION)
 
 
 class HappeningEvent(EvStreamsEntity, EventEntity):
@@ -64,22 +80,29 @@ class HappeningEvent(EvStreamsEntity, EventEntity):
 
 
 class MessageEvent(HappeningEvent):
-    """Fires for each message of a device; of its content it names no more than what kind it is."""
+    """Fires for what messages tell that is no state; of their content it names little.
+
+    Home Assistant dates an event by its arrival. Where a message has a time of its own
+    it is in the attributes, and `replayed` is true for what happened earlier.
+    """
 
     @override
     async def async_added_to_hass(self) -> None:
         """Hear of messages from here on."""
         await super().async_added_to_hass()
         self.async_on_remove(
-            self._coordinator.traffic.listen(self._device_id, self._received)
+            self._coordinator.traffic.happenings.listen(self._device_id, self._received)
         )
 
     @callback
-    def _received(self, content: Content) -> None:
-        attributes: dict[str, str | None] = {
-            name: _word(content.body, name) for name in ("type", "action")
-        }
-        self._trigger_event(RECEIVED, attributes | {"subtopic": content.subtopic})
+    def _received(self, happening: Happening, replayed: bool) -> None:
+        attributes = {"type": happening.type, **happening.facts}
+        if happening.occurred_at is not None:
+            attributes |= {
+                "occurred_at": _iso(happening.occurred_at),
+                "replayed": replayed,
+            }
+        self._trigger_event(RECEIVED, attributes)
         self.async_write_ha_state()
 
 
@@ -106,6 +129,7 @@ class ChargingSessionEvent(HappeningEvent):
     def _session_changed(self, change: SessionChange, replayed: bool) -> None:
         session = self._coordinator.ledger.session(change.device_id, change.session_id)
         is_stop = change.phase is SessionPhase.STOPPED
+        evse = session.evse if session else change.evse
         self._trigger_event(
             change.phase,
             {
@@ -117,15 +141,10 @@ class ChargingSessionEvent(HappeningEvent):
                 "energy": change.energy,
                 "duration": session.duration if session and is_stop else None,
                 "replayed": replayed,
-            },
+            }
+            | ({} if evse is None else {"evse": evse}),
         )
         self.async_write_ha_state()
-
-
-def _word(body: object, name: str) -> str | None:
-    """Return a short text that the content has under a name."""
-    word = body.get(name) if isinstance(body, dict) else None
-    return word[:LONGEST_WORD] if isinstance(word, str) else None
 
 
 def _iso(moment: datetime | None) -> str | None:

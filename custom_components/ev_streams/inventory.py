@@ -1,6 +1,7 @@
 """Which devices the account has, which of them are followed, and their place in the registry."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from time import monotonic
 
 from homeassistant.config_entries import ConfigEntry
@@ -8,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 
-from .const import AUTO_FOLLOW, CONF_DEVICES, DOMAIN
+from .const import CONF_DEVICES, DOMAIN
 from .model import DeviceRecord
 from .providers.base import Provider
 from .subentries import subentry_of
@@ -30,7 +31,10 @@ class Inventory:
     def __init__(
         self, hass: HomeAssistant, entry: ConfigEntry, provider: Provider
     ) -> None:
-        """Know only the account itself, which is registered first as everybody's parent."""
+        """Know the account itself, which is registered first as everybody's parent.
+
+        Where the messages tell which devices there are, also those that they told of before.
+        """
         self.listed: dict[str, DeviceRecord] = {}
         self.followed: dict[str, DeviceRecord] = {}
         self.account_id = entry.unique_id or entry.entry_id
@@ -43,6 +47,7 @@ class Inventory:
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
         self._listed_at = 0.0
+        self._names: dict[str, DeviceRecord] = {}
         self.account_info = DeviceInfo(
             identifiers={(DOMAIN, self.account_id)},
             name=entry.title,
@@ -53,15 +58,39 @@ class Inventory:
         self._account_device = self._registry.async_get_or_create(
             config_entry_id=entry.entry_id, **self.account_info
         )
+        if self.is_discovering:
+            self._restore()
+
+    @property
+    def is_discovering(self) -> bool:
+        """Whether the messages tell which devices there are."""
+        return self._provider.describe is not None
 
     def update(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Take the account's list; returns the devices that are followed from now on.
 
         A followed device that is missing from the list stays followed: its
-        messages say that it exists, and a list may be incomplete for once.
+        messages say that it exists, and a list may be incomplete for once. Where the
+        messages tell which devices there are, the list names them, and that is all.
         """
         self._awaited.clear()
         self._listed_at = monotonic()
+        if self.is_discovering:
+            self._names |= {record.device_id: record for record in records}
+            records = [self._named(record) for record in self.listed.values()]
+        return self._take(records)
+
+    def meet(self, records: Iterable[DeviceRecord]) -> None:
+        """Take note of devices that a message tells of, and of what it tells of them."""
+        # The whole before its parts, which are shown as such.
+        for record in sorted(records, key=lambda each: each.parent_id is not None):
+            known = self.listed.get(record.device_id)
+            met = self._named(record if known is None else _merged(known, record))
+            if met != known:
+                self._take([*(self.listed | {met.device_id: met}).values()])
+
+    def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Follow what is to be followed of all devices there are; returns those that are new."""
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         for record in self._choose(records):
@@ -92,11 +121,25 @@ class Inventory:
             is_added = subentry_of(self._entry, device_id) is not None
             return not is_added and device_id != self.account_id
         picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
-        return picked is not None and device_id not in (*picked, self.account_id)
+        whole = self.whole_of(device_id)
+        return picked is not None and whole not in (*picked, self.account_id)
+
+    def whole_of(self, device_id: str) -> str:
+        """Return the device that this one is a part of, or itself: the user picks the whole."""
+        seen: set[str] = set()
+        while device_id not in seen:
+            seen.add(device_id)
+            record = self.listed.get(device_id)
+            if record is None or record.parent_id is None:
+                break
+            device_id = record.parent_id
+        return device_id
 
     def forget(self, device_id: str) -> None:
         """Stop following a device that the user removed; it is new should it come back."""
         self.followed.pop(device_id, None)
+        if self.is_discovering:
+            self.listed.pop(device_id, None)
 
     def listen(self, listener: DevicesListener) -> Callable[[], None]:
         """Call the listener with the devices followed now and with each later one."""
@@ -114,7 +157,8 @@ class Inventory:
             for domain, device_id in device.identifiers
             if domain == DOMAIN and device_id != self.account_id
         }
-        return [*self.followed, *sorted(registered - self.followed.keys())]
+        known = [*self.followed, *sorted(registered - self.followed.keys())]
+        return [each for each in known if self.whole_of(each) == each]
 
     def is_list_due(self) -> bool:
         """Whether to ask for the list: somebody waits for it, or it is not of just now."""
@@ -124,14 +168,20 @@ class Inventory:
         """Whether messages of the device are wanted."""
         return device_id in self.followed
 
+    def is_removable(self, device_id: str) -> bool:
+        """Whether the user may remove the device; one that messages tell of comes back."""
+        is_account = device_id == self.account_id
+        return not is_account and (self.is_discovering or device_id not in self.listed)
+
     def is_listed(self, device_id: str) -> bool:
         """Whether the account (still) has the device."""
         return device_id == self.account_id or device_id in self.listed
 
     def should_ask_about(self, device_id: str) -> bool:
         """Whether a device that the account did not list is worth asking the vendor again."""
-        if self._provider.subentry is not None:
-            # The user alone adds devices, and a change of theirs is heard of.
+        if self._provider.subentry is not None or self.is_discovering:
+            # The user alone adds devices, and a change of theirs is heard of; or it is
+            # the message that makes the device known.
             return False
         now = monotonic()
         if device_id in self.listed or now - self._last_asked < ASK_AT_MOST_EVERY:
@@ -166,7 +216,7 @@ class Inventory:
             manufacturer=self._provider.name,
             model=record.model,
             serial_number=record.serial_number,
-            via_device_id=self._account_device.id,
+            via_device_id=(self._parent(record) or self._account_device).id,
         )
 
     def subentry_id(self, device_id: str) -> str | None:
@@ -187,11 +237,23 @@ class Inventory:
     def _choose(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what the user picked; without a pick everything, as long as it is not many."""
         records = [each for each in records if not self._is_followed_elsewhere(each)]
-        picked: list[str] | None = self._entry.options.get(CONF_DEVICES)
-        is_few = len(records) <= AUTO_FOLLOW or self._provider.subentry is not None
-        if picked is not None or is_few:
+        wholes = dict.fromkeys(self.whole_of(each.device_id) for each in records)
+        limit = self._provider.follow_at_most
+        picked: Collection[str] | None = self._entry.options.get(CONF_DEVICES)
+        if picked is not None or len(wholes) <= limit or self._provider.subentry:
             ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
-            return [r for r in records if picked is None or r.device_id in picked]
+        else:
+            self._let_choose(len(wholes), limit)
+            known = [each for each in wholes if self._registered(each)]
+            others = [each for each in wholes if each not in known]
+            picked = [*known, *others[: max(0, limit - len(known))]]
+        if picked is None:
+            return records
+        order = {device_id: at for at, device_id in enumerate(picked)}
+        chosen = [each for each in records if self.whole_of(each.device_id) in order]
+        return sorted(chosen, key=lambda each: order[self.whole_of(each.device_id)])
+
+    def _let_choose(self, listed: int, limit: int) -> None:
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -201,13 +263,10 @@ class Inventory:
             translation_key=ISSUE_CHOOSE_DEVICES,
             translation_placeholders={
                 "account": self._entry.title,
-                "listed": str(len(records)),
-                "limit": str(AUTO_FOLLOW),
+                "listed": str(listed),
+                "limit": str(limit),
             },
         )
-        known = [each for each in records if self._registered(each.device_id)]
-        others = [each for each in records if each not in known]
-        return [*known, *others[: max(0, AUTO_FOLLOW - len(known))]]
 
     def _is_followed_elsewhere(self, record: DeviceRecord) -> bool:
         """Whether another entry shows the device: its entities can exist only once."""
@@ -217,7 +276,51 @@ class Inventory:
             if entry.entry_id != self._entry.entry_id
         )
 
+    def _restore(self) -> None:
+        """Know the devices that messages told of before a restart, as the registry has them."""
+        devices = dr.async_entries_for_config_entry(
+            self._registry, self._entry.entry_id
+        )
+        ids = {
+            device.id: device_id
+            for device in devices
+            for domain, device_id in device.identifiers
+            if domain == DOMAIN and device_id != self.account_id
+        }
+        for device in devices:
+            if (device_id := ids.get(device.id)) is not None:
+                self.listed[device_id] = DeviceRecord(
+                    device_id=device_id,
+                    name=device.name or "",
+                    model=device.model,
+                    serial_number=device.serial_number,
+                    parent_id=ids.get(device.via_device_id or ""),
+                )
+
+    def _named(self, record: DeviceRecord) -> DeviceRecord:
+        """Return the record with the account's own name of the device, or one of ours."""
+        listed = self._names.get(record.device_id)
+        if listed is not None:
+            record = _merged(record, listed)
+        if record.name:
+            return record
+        return replace(record, name=self._provider.name_device(record.device_id))
+
+    def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
+        return None if record.parent_id is None else self._registered(record.parent_id)
+
     def _registered(self, device_id: str) -> dr.AnyDeviceEntry | None:
         return self._registry.async_get_device_by_identifier(
             (DOMAIN, device_id), self._entry.entry_id
         )
+
+
+def _merged(known: DeviceRecord, told: DeviceRecord) -> DeviceRecord:
+    """Return what is known of a device, with what is told of it anew."""
+    return DeviceRecord(
+        device_id=known.device_id,
+        name=told.name or known.name,
+        model=told.model or known.model,
+        serial_number=told.serial_number or known.serial_number,
+        parent_id=told.parent_id or known.parent_id,
+    )

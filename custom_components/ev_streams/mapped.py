@@ -19,10 +19,10 @@ PRECISIONS = {"battery": 0, "distance": 0, "speed": 0, "duration": 0, "temperatu
 
 
 def mapped_sensors(
-    coordinator: EvStreamsCoordinator, device_id: str
+    coordinator: EvStreamsCoordinator, device_id: str, key: str | None = None
 ) -> Iterator[EvStreamsSensorDescription]:
-    """Describe the sensors that the user has mapped."""
-    for mapping in _of_platform(coordinator, device_id, MappedPlatform.SENSOR):
+    """Describe the sensors that the user has mapped, or that of one key of the ledger."""
+    for mapping in _of_platform(coordinator, device_id, MappedPlatform.SENSOR, key):
         device_class = _member(SensorDeviceClass, mapping.device_class)
         is_enum = device_class is SensorDeviceClass.ENUM
         yield EvStreamsSensorDescription(
@@ -38,10 +38,11 @@ def mapped_sensors(
 
 
 def mapped_binary_sensors(
-    coordinator: EvStreamsCoordinator, device_id: str
+    coordinator: EvStreamsCoordinator, device_id: str, key: str | None = None
 ) -> Iterator[EvStreamsBinarySensorDescription]:
-    """Describe the binary sensors that the user has mapped."""
-    for mapping in _of_platform(coordinator, device_id, MappedPlatform.BINARY_SENSOR):
+    """Describe the binary sensors that the user has mapped, or that of one key of the ledger."""
+    platform = MappedPlatform.BINARY_SENSOR
+    for mapping in _of_platform(coordinator, device_id, platform, key):
         yield EvStreamsBinarySensorDescription(
             key=mapping.key,
             reading_key=reading_key(mapping),
@@ -75,10 +76,13 @@ def _entities_of(mappings: Collection[FieldMapping]) -> set[tuple[str, str]]:
 
 
 def _of_platform(
-    coordinator: EvStreamsCoordinator, device_id: str, platform: MappedPlatform
+    coordinator: EvStreamsCoordinator,
+    device_id: str,
+    platform: MappedPlatform,
+    key: str | None,
 ) -> Iterator[FieldMapping]:
     for mapping in coordinator.traffic.mappings(device_id):
-        if mapping.platform is platform:
+        if mapping.platform is platform and key in (None, reading_key(mapping)):
             yield mapping
 
 

@@ -154,7 +154,7 @@ async def _send_until_acknowledged(
             over.set()
 
     listening = (
-        target.coordinator.traffic.listen(target.device_id, received),
+        target.coordinator.traffic.contents.listen(target.device_id, received),
         # Once the account is unloaded nothing will be heard any more.
         target.entry.async_on_state_change(over.set),
     )

@@ -147,12 +147,13 @@ class Content:
 
     `body` is what JSON can say, or a text. `subtopic` tells messages of a device
     apart, "" where nothing does. A retained one was kept by the broker and may be of
-    any age.
+    any age. `occurred_at` is the message's own time, None where it does not tell.
     """
 
     body: object
     subtopic: str = ""
     is_retained: bool = False
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,10 +215,10 @@ type Update = Reading | SessionChange | SessionDocument
 class Happening:
     """That something happened which is no state: it is told once, as an event.
 
-    `type` is the vendor's name of it. `facts` are short and name nobody.
+    `type` is the vendor's name of it, where it has one. `facts` are short and name nobody.
     """
 
-    type: str
+    type: str | None = None
     occurred_at: datetime | None = None
     facts: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 

@@ -11,13 +11,14 @@ from homeassistant.core import callback
 from homeassistant.util import dt as dt_util
 
 from .announcer import Announcer
+from .appearances import Appearances
 from .commit import Committer
 from .connection import ConnectionMonitor
 from .const import KEY_BACKLOG, KEY_BACKLOG_DONE, KEY_SESSION, KEY_STATUS
 from .intake import Intake
 from .inventory import Inventory
 from .ledger import Ledger, is_late
-from .model import BadInputError, Message, Reading, SessionChange, Update
+from .model import BadInputError, Happening, Message, Reading, SessionChange, Update
 from .notifier import Notifier
 from .providers.base import Account, Provider
 from .refusals import Refusals
@@ -54,6 +55,7 @@ class Reception(Receiver):
         vitals: Vitals,
         connection: ConnectionMonitor,
         traffic: Traffic,
+        appearances: Appearances,
         strangers: Strangers,
         park: Callable[[Message, Delivery], bool],
         on_live: Callable[[], None],
@@ -75,6 +77,7 @@ class Reception(Receiver):
         self._vitals = vitals
         self._connection = connection
         self._traffic = traffic
+        self._appearances = appearances
         self._strangers = strangers
         self._periods = {
             each.key: each.period
@@ -114,16 +117,29 @@ class Reception(Receiver):
                 _LOGGER.warning(
                     "A message that cannot be decoded is left out: %s", err.reason
                 )
-            self._committer.settle(delivery.ack)
+            self._settle(delivery)
         except Exception:
             if self.refusals.add(delivery, "internal_error", now):
                 _LOGGER.exception("A message could not be handled and is left out")
-            self._committer.settle(delivery.ack)
+            self._settle(delivery)
+
+    def _settle(self, delivery: Delivery, identity: str | None = None) -> None:
+        """Acknowledge after the next commit, with which the message is known as handled."""
+        if identity is not None:
+            self._intake.remember(identity)
+        self._committer.settle(delivery.ack)
+        if delivery.is_awaited:
+            self._committer.changed(at_once=True)
 
     def _route(self, message: Message, delivery: Delivery, now: datetime) -> None:
         """Apply the message if its device is followed, or let it wait if that is not known."""
+        if self._ledger.is_repeated(message.identity):
+            self._vitals.repeated += 1
+            self._settle(delivery)
+            return
         if message.unknown is not None:
             self._vitals.not_known(message.unknown)
+        self._inventory.meet(message.devices)
         device_id = message.device_id
         if (
             device_id is None
@@ -146,24 +162,43 @@ class Reception(Receiver):
         device_id, content = message.device_id or "", message.content
         if device_id and not self._inventory.is_followed(device_id):
             self._vitals.not_followed += 1
-            if content is not None:
+            if content is not None and self._provider.subentry is not None:
                 self._traffic.take_stranger(device_id, content, now)
                 self._strangers.seen(device_id)
         else:
             if not is_replaying:
                 self._vitals.delivered(message.arrived_at, now)
-            updates = message.updates
-            if content is not None:
-                updates += tuple(self._traffic.take(device_id, content, now))
-            changes = self._apply(updates, now, is_replaying=is_replaying)
+            changes = self._apply(
+                self._updates_of(message, now), now, is_replaying=is_replaying
+            )
             if content is not None and not content.is_retained:
-                self._traffic.tell(device_id, content)
+                self._traffic.contents.tell(device_id, content)
+            if message.happening is not None:
+                self._tell(device_id, message.happening, is_replaying, now)
         self.announcer.announce(
             changes,
             now,
             is_replaying=is_replaying,
-            done=partial(self._committer.settle, delivery.ack),
+            done=partial(self._settle, delivery, message.identity),
         )
+
+    def _updates_of(self, message: Message, now: datetime) -> Iterable[Update]:
+        """Return what a message tells of devices that are followed, with what the user maps."""
+        updates = message.updates
+        if message.devices:
+            is_followed = self._inventory.is_followed
+            updates = tuple(each for each in updates if is_followed(each.device_id))
+        if message.content is None or message.device_id is None:
+            return updates
+        return (*updates, *self._traffic.take(message.device_id, message.content, now))
+
+    def _tell(
+        self, device_id: str, happening: Happening, is_replaying: bool, now: datetime
+    ) -> None:
+        """Tell what happened as an event of the whole device, or of the account."""
+        whole = self._inventory.whole_of(device_id or self._inventory.account_id)
+        replayed = is_replaying or is_late(happening.occurred_at, now)
+        self._traffic.happenings.tell(whole, happening, replayed)
 
     def _apply(
         self,
@@ -184,6 +219,7 @@ class Reception(Receiver):
         for update in updates:
             if isinstance(update, SessionChange):
                 devices.add(update.device_id)
+                self._appearances.seen(update.device_id, KEY_SESSION)
             for news in self._intake.take(
                 update, now, is_streamed=is_streamed, is_replaying=is_replaying
             ):
@@ -200,6 +236,7 @@ class Reception(Receiver):
 
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
+        self._appearances.seen(device_id, key)
         period = self._periods.get(key)
         if period is not None:
             self._notifier.notify_gently(device_id, key, period)

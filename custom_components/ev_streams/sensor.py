@@ -33,6 +33,7 @@ from .entity import (
     EvStreamsEntity,
     ReadingEntity,
     StreamEntity,
+    add_as_told,
     add_for_devices,
 )
 from .mapped import mapped_sensors
@@ -184,7 +185,10 @@ async def async_setup_entry(
     if coordinator.account.expires_at is not None:
         described.append(CERTIFICATE_EXPIRY)
     async_add_entities(StreamSensor(coordinator, each) for each in described)
-    add_for_devices(entry, async_add_entities, _sensors)
+    if coordinator.provider.describe is None:
+        add_for_devices(entry, async_add_entities, _sensors)
+    else:
+        add_as_told(entry, async_add_entities, _sensors_told)
 
 
 def _absent_keys(provider: Provider) -> set[str]:
@@ -208,12 +212,31 @@ def _sensors(
     ):
         yield ReadingSensor(coordinator, device_id, description)
     if coordinator.has_sessions(device_id):
-        for session_description in SESSION_SENSORS:
-            is_energy = session_description.device_class is SensorDeviceClass.ENERGY
-            if coordinator.provider.has_session_energy or not is_energy:
-                yield SessionSensor(coordinator, device_id, session_description)
+        yield from _session_sensors(coordinator, device_id)
     if coordinator.provider.tells_arrival:
         yield UploadLatencySensor(coordinator, device_id, UPLOAD_LATENCY)
+
+
+def _sensors_told(
+    coordinator: EvStreamsCoordinator, device_id: str, key: str
+) -> Iterator[SensorEntity]:
+    if key == KEY_SESSION:
+        yield from _session_sensors(coordinator, device_id)
+    for description in (
+        coordinator.described(device_id, key),
+        *mapped_sensors(coordinator, device_id, key),
+    ):
+        if isinstance(description, EvStreamsSensorDescription):
+            yield ReadingSensor(coordinator, device_id, description)
+
+
+def _session_sensors(
+    coordinator: EvStreamsCoordinator, device_id: str
+) -> Iterator[SensorEntity]:
+    for description in SESSION_SENSORS:
+        is_energy = description.device_class is SensorDeviceClass.ENERGY
+        if coordinator.provider.has_session_energy or not is_energy:
+            yield SessionSensor(coordinator, device_id, description)
 
 
 class ValueSensor(EvStreamsEntity, SensorEntity):

@@ -4,7 +4,7 @@ Times are aware UTC.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 import logging
@@ -15,6 +15,7 @@ from .charging import KEY_CHARGING
 from .commit import Committer
 from .const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
 from .ledger import Ledger
+from .listeners import Listeners
 from .mapping import (
     OF_MAPPING,
     SENTINEL,
@@ -26,7 +27,7 @@ from .mapping import (
     is_kept_out,
     reading_key,
 )
-from .model import Content, Reading, RecentMessage, Value
+from .model import Content, Happening, Reading, RecentMessage, Value
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,14 +41,13 @@ ANY_AGE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What makes a reading.
 TOLD: Final = frozenset({OutcomeKind.VALUE, OutcomeKind.UNKNOWN})
 
-type ContentListener = Callable[[Content], None]
-
 
 class Traffic:
     """Of every device the newest messages, and what follows from them.
 
     `mappings` are the user's, by device; `render` renders a template. What is
-    refused is counted by (key, reason).
+    refused is counted by (key, reason). `contents` is told of the content of each message,
+    `happenings` of what happened to a device, and whether that is replayed.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Traffic:
     ) -> None:
         """Have seen no message."""
         self.refused: Counter[tuple[str, str]] = Counter()
+        self.contents = Listeners[Content]()
+        self.happenings = Listeners[Happening, bool]()
         self._ledger = ledger
         self._committer = committer
         self._mappings = {
@@ -68,7 +70,6 @@ class Traffic:
         self._render = render
         self._recent: dict[str, deque[RecentMessage]] = {}
         self._strangers: dict[str, deque[RecentMessage]] = {}
-        self._listeners: dict[str, list[ContentListener]] = {}
         self._logged_at: dict[tuple[str, str], datetime] = {}
 
     def restore(self, recent: Mapping[str, Iterable[RecentMessage]]) -> None:
@@ -183,20 +184,6 @@ class Traffic:
             self._committer.batch.recent[device_id] = tuple(messages)
             self._committer.changed()
 
-    def tell(self, device_id: str, content: Content) -> None:
-        """Tell the listeners; one that fails costs neither the others nor the caller."""
-        for listener in tuple(self._listeners.get(device_id, ())):
-            try:
-                listener(content)
-            except Exception:
-                _LOGGER.exception("A message could not be told")
-
-    def listen(self, device_id: str, listener: ContentListener) -> Callable[[], None]:
-        """Call the listener with each message of a device; returns how to stop that."""
-        listeners = self._listeners.setdefault(device_id, [])
-        listeners.append(listener)
-        return lambda: listeners.remove(listener)
-
     def preview(
         self, device_id: str, mapping: FieldMapping
     ) -> list[tuple[RecentMessage, Outcome]]:
@@ -245,7 +232,7 @@ class Traffic:
             mapping,
             content.body,
             held=held,
-            arrived_at=now,
+            arrived_at=content.occurred_at or now,
             render=self._render,
             variables={"subtopic": content.subtopic},
         )

@@ -22,6 +22,7 @@ class Vitals:
         """Have seen no message."""
         self.messages = 0
         self.redelivered = 0
+        self.repeated = 0
         self.not_followed = 0
         self.unknown: Counter[str] = Counter()
         self.last_message: datetime | None = None

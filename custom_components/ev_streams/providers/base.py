@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from homeassistant.components.binary_sensor import BinarySensorEntityDescription
@@ -11,6 +11,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 import probatio
 
+from ..const import AUTO_FOLLOW
 from ..mapping import Preset
 from ..meter import MeterInput
 from ..model import DeviceRecord, Message, OutgoingMessage, Reading, Session, Update
@@ -43,6 +44,9 @@ class EvStreamsBinarySensorDescription(BinarySensorEntityDescription):
     is_telemetry: bool = False
     inverted: bool = False
     reading_key: str | None = None
+
+
+type ReadingDescription = EvStreamsSensorDescription | EvStreamsBinarySensorDescription
 
 
 class Account(Protocol):
@@ -182,6 +186,15 @@ class Provider:
     returns what was typed as the messages have it, None if that is no device, and
     `presets` are mappings that many can use.
 
+    Where `describe` is given, the messages tell which devices there are, and entities
+    exist of what has been told: it returns the description of a reading, the same for
+    every value, or None if that is not to be shown. `name_device` names a device that no
+    message has named, and up to `follow_at_most` are followed unless the user picks.
+    The user maps fields for all devices at once then.
+
+    `backlog_limit` is how many messages wait for us at most: older ones are lost then.
+    `silence_limit` is how long nothing may come before the user has to look.
+
     `tells_arrival` is false where messages do not say when they reached the vendor's
     cloud: there is no latency to show then. So are `has_backlog` where nothing waits
     while nobody is connected, `has_tokens` where sessions name nobody, and
@@ -204,6 +217,11 @@ class Provider:
     subentry: str | None = None
     read_device_id: Callable[[str], str | None] = str.strip
     presets: tuple[Preset, ...] = ()
+    describe: Callable[[Reading], ReadingDescription | None] | None = None
+    name_device: Callable[[str], str] = str
+    follow_at_most: int = AUTO_FOLLOW
+    backlog_limit: int | None = None
+    silence_limit: timedelta | None = None
     can_send: bool = False
     tells_arrival: bool = True
     has_backlog: bool = True

@@ -1,8 +1,9 @@
 """What a car says becomes states and events, whatever shape it comes in."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
@@ -11,8 +12,9 @@ import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.ev_streams import config_flow, inventory
 from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.providers import PROVIDERS
+from custom_components.ev_streams.providers.base import Provider
 
 from ..helpers import entity_id, state, wait_for_number, wait_for_state, wait_until
 from .helpers import OTHER_VIN, VIN, Partner, add_partner, add_vehicle, reloaded
@@ -186,8 +188,8 @@ async def test_many_vehicles_need_no_choice(
     hass: HomeAssistant, partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user has added each of them."""
-    for module in (config_flow, inventory):
-        monkeypatch.setattr(module, "AUTO_FOLLOW", 1)
+    one = replace(PROVIDERS["stellantis"], follow_at_most=1)
+    monkeypatch.setitem(cast(dict[str, Provider], PROVIDERS), "stellantis", one)
     entry = await add_partner(hass, partner)
     await add_vehicle(hass, entry)
     await add_vehicle(hass, entry, OTHER_VIN, "Second car")

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from ...model import BadInputError, Content, Message
+from ...model import BadInputError, Content, Happening, Message
 from ...stream.delivery import Delivery
 from ...stream.mqtt import RETAINED
 from .topics import Topics
@@ -17,6 +17,7 @@ from .topics import Topics
 # 128 KiB in both directions, says the vendor.
 LARGEST: Final = 131_072
 CONTENT: Final = "content"
+LONGEST_WORD: Final = 100
 # A server always writes both; an application's envelope has nothing but the content.
 OF_A_SERVER: Final = frozenset({"idApp", "popup"})
 
@@ -38,14 +39,27 @@ def decode(delivery: Delivery, topics: Topics) -> Message:
         body = envelope
     if isinstance(body, str):
         body = _unpacked(body)
+    is_retained = delivery.headers.get(RETAINED) is True
     return Message(
         device_id=vin,
-        content=Content(
-            body=body,
-            subtopic=subtopic,
-            is_retained=delivery.headers.get(RETAINED) is True,
-        ),
+        content=Content(body=body, subtopic=subtopic, is_retained=is_retained),
+        # One that the broker kept was sent some time ago, and comes with every connection.
+        happening=None if is_retained else _happening(body, subtopic),
     )
+
+
+def _happening(body: object, subtopic: str) -> Happening:
+    """Tell of a message what kind it is, and no more: the content is the application's."""
+    return Happening(
+        type=_word(body, "type"),
+        facts={"action": _word(body, "action"), "subtopic": subtopic},
+    )
+
+
+def _word(body: object, name: str) -> str | None:
+    """Return a short text that the content has under a name."""
+    word = body.get(name) if isinstance(body, dict) else None
+    return word[:LONGEST_WORD] if isinstance(word, str) else None
 
 
 def _parsed(body: bytes) -> object:
