@@ -12,6 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
+from .providers.base import Provider
 from .stream.backlog import Backlog
 from .stream.errors import SourceGoneError, SourceSharedError, StreamError
 from .stream.supervisor import SourceState, StreamObserver
@@ -20,6 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 
 ISSUE_SOURCE_GONE = "source_gone"
 ISSUE_SHARED_SOURCE = "shared_source"
+ISSUE_OVERFLOW = "overflow"
 # A consumer of a connection that broke lingers at the broker until its heartbeat ends.
 SHARED_AFTER_LOOKS = 2
 
@@ -41,7 +43,7 @@ class ConnectionMonitor(StreamObserver):
         self,
         hass: HomeAssistant,
         entry: ConfigEntry,
-        provider: str,
+        provider: Provider,
         grace: timedelta,
         *,
         on_change: Callable[[], None],
@@ -64,6 +66,7 @@ class ConnectionMonitor(StreamObserver):
         self._is_connected = False
         self._loss_logged = False
         self._shared_looks = 0
+        self._missing: tuple[str, ...] = ()
         self._cancel_grace: CALLBACK_TYPE | None = None
 
     def start(self) -> None:
@@ -90,10 +93,14 @@ class ConnectionMonitor(StreamObserver):
     def connected(self, backlog: int | None) -> None:
         self._is_connected = True
         self.backlog.begin(backlog)
+        limit = self._provider.backlog_limit
+        if limit is not None and backlog is not None and backlog >= limit:
+            self._overflowed(backlog, limit)
         self.last_error = None
         self._end_grace()
         self._set_available(True)
-        self._clear(ISSUE_SOURCE_GONE)
+        if not self._missing:
+            self._clear(ISSUE_SOURCE_GONE)
         if self._loss_logged:
             self._loss_logged = False
             _LOGGER.info("The stream of %s is connected again", self._entry.title)
@@ -102,6 +109,12 @@ class ConnectionMonitor(StreamObserver):
 
     @override
     def watched(self, state: SourceState) -> None:
+        if state.missing != self._missing:
+            self._missing = state.missing
+            if state.missing:
+                self._source_gone(", ".join(state.missing))
+            else:
+                self._clear(ISSUE_SOURCE_GONE)
         self._shared_looks = self._shared_looks + 1 if state.other_consumers else 0
         if self._shared_looks == SHARED_AFTER_LOOKS:
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
@@ -113,7 +126,7 @@ class ConnectionMonitor(StreamObserver):
         self._disconnected(StreamStatus.WAITING_TO_RETRY, error)
         self.retries += 1
         if isinstance(error, SourceGoneError):
-            self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=error.source)
+            self._source_gone(error.source)
         elif isinstance(error, SourceSharedError):
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
 
@@ -163,17 +176,37 @@ class ConnectionMonitor(StreamObserver):
             self.available = available
             self._on_available()
 
+    def _overflowed(self, backlog: int, limit: int) -> None:
+        """Tell that messages may be lost, until the user has read it."""
+        self._raise(
+            ISSUE_OVERFLOW,
+            ir.IssueSeverity.WARNING,
+            is_fixable=True,
+            waiting=str(backlog),
+            limit=str(limit),
+        )
+
+    def _source_gone(self, source: str) -> None:
+        self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=source)
+
     def _raise(
-        self, issue: str, severity: ir.IssueSeverity, **placeholders: str
+        self,
+        issue: str,
+        severity: ir.IssueSeverity,
+        *,
+        is_fixable: bool = False,
+        **placeholders: str,
     ) -> None:
         """Raise a repair issue; the translation is the provider's, it knows the cure."""
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             f"{issue}_{self._entry.entry_id}",
-            is_fixable=False,
+            is_fixable=is_fixable,
+            # What is over stays until it was read.
+            is_persistent=is_fixable,
             severity=severity,
-            translation_key=f"{self._provider}_{issue}",
+            translation_key=f"{self._provider.key}_{issue}",
             translation_placeholders={"account": self._entry.title, **placeholders},
         )
 

@@ -43,12 +43,13 @@ from .notifier import Notifier
 from .providers.base import Account, Provider, ReadingDescription
 from .reception import Reception
 from .refresh import Refresher
+from .silence import Silence
 from .storage import StoreMonitor, open_store, store_path
 from .store import Store, StoreError
 from .strangers import Strangers
 from .stream.delivery import Delivery
 from .stream.supervisor import Stream, Supervisor
-from .subentries import Templates, mappings_by_device
+from .subentries import Templates, mappings_by_device, mappings_of
 from .traffic import Traffic
 from .vitals import Vitals
 
@@ -101,11 +102,20 @@ class EvStreamsCoordinator:
             entry.options.get(CONF_HISTORY, True) and RECORDER in hass.config.components
         )
         self.intake = self._make_intake()
+        self._silence = Silence(
+            hass,
+            entry,
+            provider,
+            self.ledger,
+            self.intake,
+            account_id=self.inventory.account_id,
+        )
         self.traffic = Traffic(
             self.ledger,
             self.committer,
-            mappings_by_device(entry) if provider.subentry else {},
+            mappings_by_device(entry),
             Templates(hass).render,
+            of_all=mappings_of(entry.options),
         )
         self.history = History(
             hass,
@@ -150,6 +160,7 @@ class EvStreamsCoordinator:
             connection=self.connection,
             traffic=self.traffic,
             appearances=self.appearances,
+            silence=self._silence,
             strangers=Strangers(self._hass, self._entry, self.provider),
             park=self._park,
             on_live=self.history.request,
@@ -171,7 +182,7 @@ class EvStreamsCoordinator:
         return ConnectionMonitor(
             self._hass,
             self._entry,
-            self.provider.key,
+            self.provider,
             timedelta(seconds=grace),
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
@@ -221,7 +232,9 @@ class EvStreamsCoordinator:
 
     @callback
     def _started(self, _hass: HomeAssistant) -> None:
-        check_expiry(self._hass, self._entry, self.account.expires_at, dt_util.utcnow())
+        now = dt_util.utcnow()
+        check_expiry(self._hass, self._entry, self.account.expires_at, now)
+        self._silence.check(now)
         self.connection.start()
         self._reception.announce_concluded(self.intake.not_announced())
         self._stop_interval = async_track_time_interval(
@@ -338,6 +351,7 @@ class EvStreamsCoordinator:
 
     async def _interval(self, now: datetime) -> None:
         check_expiry(self._hass, self._entry, self.account.expires_at, now)
+        self._silence.check(now)
         self._refresher.request()
         try:
             self.intake.kept_since |= await self.store.prune(

@@ -198,6 +198,12 @@ class Intake:
         self._committer.changed(at_once=True)
         return True
 
+    def note(self, reading: Reading, now: datetime) -> None:
+        """Keep a reading of which nothing follows and that nobody is told of."""
+        self._ledger.apply(reading, now)
+        self._note_reading(reading)
+        self._committer.changed()
+
     def remember(self, identity: str) -> None:
         """Take note, over restarts as well, that a message has had its effect."""
         self._ledger.remember(identity)

@@ -22,6 +22,7 @@ from .model import BadInputError, Happening, Message, Reading, SessionChange, Up
 from .notifier import Notifier
 from .providers.base import Account, Provider
 from .refusals import Refusals
+from .silence import Silence
 from .strangers import Strangers
 from .stream.delivery import Delivery, Receiver
 from .traffic import Traffic
@@ -57,6 +58,7 @@ class Reception(Receiver):
         traffic: Traffic,
         appearances: Appearances,
         strangers: Strangers,
+        silence: Silence,
         park: Callable[[Message, Delivery], bool],
         on_live: Callable[[], None],
     ) -> None:
@@ -79,6 +81,7 @@ class Reception(Receiver):
         self._traffic = traffic
         self._appearances = appearances
         self._strangers = strangers
+        self._silence = silence
         self._periods = {
             each.key: each.period
             for each in provider.sensors
@@ -94,6 +97,7 @@ class Reception(Receiver):
         """Take one delivery; it is settled whatever is in it."""
         now = dt_util.utcnow()
         self._vitals.received(delivery, now)
+        self._silence.heard(now)
         arrived_at = None
         with self._accounted(delivery, now):
             message = self._account.decode(delivery)
@@ -190,7 +194,10 @@ class Reception(Receiver):
             updates = tuple(each for each in updates if is_followed(each.device_id))
         if message.content is None or message.device_id is None:
             return updates
-        return (*updates, *self._traffic.take(message.device_id, message.content, now))
+        # What the message says is of the part that it names, not of the whole.
+        parts = [each.device_id for each in message.devices]
+        device_id = parts[-1] if parts else message.device_id
+        return (*updates, *self._traffic.take(device_id, message.content, now))
 
     def _tell(
         self, device_id: str, happening: Happening, is_replaying: bool, now: datetime

@@ -23,10 +23,13 @@ from .paths import MappingError
 _LOGGER = logging.getLogger(__name__)
 
 
-def mappings_of(subentry: ConfigSubentry) -> list[FieldMapping]:
-    """Return the mappings of a device; one that cannot be read is left out, and logged."""
+def mappings_of(data: Mapping[str, Any]) -> list[FieldMapping]:
+    """Return the mappings that the data of a subentry, or the options of an entry, hold.
+
+    One that cannot be read is left out, and logged.
+    """
     mappings: list[FieldMapping] = []
-    for key, stored in subentry.data.get(CONF_MAPPINGS, {}).items():
+    for key, stored in data.get(CONF_MAPPINGS, {}).items():
         try:
             mappings.append(read_mapping(key, stored))
         except MappingError as err:
@@ -37,13 +40,13 @@ def mappings_of(subentry: ConfigSubentry) -> list[FieldMapping]:
 def mappings_by_device(entry: ConfigEntry) -> dict[str, list[FieldMapping]]:
     """Return the mappings of every device that the user has added."""
     return {
-        str(subentry.unique_id): mappings_of(subentry)
+        str(subentry.unique_id): mappings_of(subentry.data)
         for subentry in entry.subentries.values()
     }
 
 
 def stored(mappings: Iterable[FieldMapping]) -> dict[str, Any]:
-    """Return what a subentry keeps of mappings."""
+    """Return what a subentry, or an entry, keeps of mappings."""
     return {mapping.key: mapping.as_dict() for mapping in mappings}
 
 

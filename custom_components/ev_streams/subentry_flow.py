@@ -86,7 +86,7 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         """The mappings as they are stored now."""
         if self.source == SOURCE_USER:
             return []
-        return mappings_of(self._get_reconfigure_subentry())
+        return mappings_of(self._get_reconfigure_subentry().data)
 
     @property
     def _contents(self) -> list[object]:

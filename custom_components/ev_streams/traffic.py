@@ -45,7 +45,8 @@ TOLD: Final = frozenset({OutcomeKind.VALUE, OutcomeKind.UNKNOWN})
 class Traffic:
     """Of every device the newest messages, and what follows from them.
 
-    `mappings` are the user's, by device; `render` renders a template. What is
+    `mappings` are the user's, by device, and `of_all` those of the devices that have none
+    of their own; `render` renders a template. What is
     refused is counted by (key, reason). `contents` is told of the content of each message,
     `happenings` of what happened to a device, and whether that is replayed.
     """
@@ -56,6 +57,8 @@ class Traffic:
         committer: Committer,
         mappings: Mapping[str, Sequence[FieldMapping]],
         render: Render,
+        *,
+        of_all: Sequence[FieldMapping] = (),
     ) -> None:
         """Have seen no message."""
         self.refused: Counter[tuple[str, str]] = Counter()
@@ -67,6 +70,7 @@ class Traffic:
             device_id: {reading_key(each): each for each in of_device}
             for device_id, of_device in mappings.items()
         }
+        self._of_all = {reading_key(each): each for each in of_all}
         self._render = render
         self._recent: dict[str, deque[RecentMessage]] = {}
         self._strangers: dict[str, deque[RecentMessage]] = {}
@@ -83,11 +87,15 @@ class Traffic:
         Returns what the kept messages tell of fields that are new, and the end of a
         charging of which no field tells any more, or tells that it is none.
         """
+        devices = dict.fromkeys((*self._mappings, *self._ledger.devices()))
         return [
             reading
-            for device_id, mappings in self._mappings.items()
-            for reading in self._resumed(device_id, mappings)
+            for device_id in devices
+            for reading in self._resumed(device_id, self._mappings_of(device_id))
         ]
+
+    def _mappings_of(self, device_id: str) -> Mapping[str, FieldMapping]:
+        return self._mappings.get(device_id, self._of_all)
 
     def _resumed(
         self, device_id: str, mappings: Mapping[str, FieldMapping]
@@ -123,7 +131,9 @@ class Traffic:
                     and newest.value is False
                     and newest.measured_at >= charging.measured_at
                 )
-        if charging is not None and charging.value is True and is_over:
+        if charging is None or charging.value is not True or not is_over:
+            return
+        if device_id in self._mappings or _is_told_by_mapping(charging, held):
             # It was charging then; since when it is not, nobody tells.
             yield replace(charging, value=False)
 
@@ -150,7 +160,7 @@ class Traffic:
 
     def mappings(self, device_id: str) -> Sequence[FieldMapping]:
         """Return the user's mappings of a device."""
-        return tuple(self._mappings.get(device_id, {}).values())
+        return tuple(self._mappings_of(device_id).values())
 
     def take(self, device_id: str, content: Content, now: datetime) -> list[Reading]:
         """Keep a message of a followed device; returns the readings that follow from it."""
@@ -164,7 +174,7 @@ class Traffic:
             known = held.value if held is not None else 0
             count = known + 1 if isinstance(known, int) else 1
             readings += _counted(device_id, count, now)
-        for key, mapping in self._mappings.get(device_id, {}).items():
+        for key, mapping in self._mappings_of(device_id).items():
             readings += self._mapped(device_id, key, mapping, content, now)
         return readings
 
@@ -260,7 +270,28 @@ class Traffic:
         if content.is_retained and any(each.content == content for each in messages):
             # It comes with every connection, and would push out what else was said.
             return
+        if len(messages) == KEPT:
+            _make_room(messages, content.subtopic)
         messages.append(RecentMessage(received_at=now, content=content))
+
+
+def _make_room(messages: deque[RecentMessage], subtopic: str) -> None:
+    """Drop the oldest message of the kind that has the most: a rare kind is to be mapped too."""
+    kinds = Counter(each.content.subtopic for each in messages)
+    kinds[subtopic] += 1
+    most = max(kinds.values())
+    oldest = next(
+        (each for each in messages if kinds[each.content.subtopic] == most), messages[0]
+    )
+    messages.remove(oldest)
+
+
+def _is_told_by_mapping(charging: Reading, held: Mapping[str, Reading]) -> bool:
+    """Whether it was a mapped field that told of the charging, and not the provider's table."""
+    return any(
+        OF_MAPPING in key and each.measured_at == charging.measured_at
+        for key, each in held.items()
+    )
 
 
 def _dated(content: Content, outcome: Outcome, arrived_at: datetime) -> Outcome:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 import logging
 from ssl import SSLCertVerificationError, SSLContext, SSLError
@@ -46,6 +46,8 @@ ABANDON_AFTER: Final = 2.0
 # The library gives a silent peer three of these before it calls the connection dead.
 HEARTBEAT: Final = 15
 WATCH_INTERVAL: Final = 60.0
+# A queue that is gone is made again by hand, if at all.
+MISSING_INTERVAL: Final = 300.0
 
 # RabbitMQ's words for a queue that another consumer keeps for itself.
 EXCLUSIVE: Final = "exclusive use"
@@ -75,7 +77,7 @@ class AmqpEndpoint:
 
 
 class AmqpStream:
-    """One connection that consumes the endpoint's queues."""
+    """One connection that consumes the endpoint's queues, as long as one of them is there."""
 
     def __init__(self, endpoint: AmqpEndpoint, receiver: Receiver) -> None:
         """Prepare; nothing is connected before `run`."""
@@ -96,18 +98,22 @@ class AmqpStream:
         self, connection: AbstractConnection, observer: StreamObserver
     ) -> None:
         """Use the library's lower channel: it spares an object and a lookup for every message."""
+        queues, missing = await _sorted_out(connection, self._endpoint.queues)
         channel = await connection.channel(publisher_confirms=False)
         lost = _loss_of(connection, channel)
         await channel.set_qos(prefetch_count=PREFETCH)
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(partial(_consumer_cancelled, lost))
-        state = await _look(underlay, self._endpoint.queues)
+        state = await _look(underlay, queues)
         observer.connected(state.messages)
-        subscribing = asyncio.ensure_future(self._subscribe(underlay))
+        observer.watched(replace(state, missing=missing))
+        subscribing = asyncio.ensure_future(self._subscribe(underlay, queues))
         tasks = [
             asyncio.ensure_future(self._acknowledger.run(underlay)),
-            asyncio.ensure_future(self._watch(underlay, observer)),
+            asyncio.ensure_future(self._watch(underlay, queues, missing, observer)),
         ]
+        if missing:
+            tasks.append(asyncio.ensure_future(_return_of(connection, missing)))
         try:
             # Deliveries may be on their way before the answer to the subscription is.
             await asyncio.shield(subscribing)
@@ -138,12 +144,18 @@ class AmqpStream:
             )
         )
 
-    async def _watch(self, channel: UnderlayChannel, observer: StreamObserver) -> None:
+    async def _watch(
+        self,
+        channel: UnderlayChannel,
+        queues: tuple[str, ...],
+        missing: tuple[str, ...],
+        observer: StreamObserver,
+    ) -> None:
         """Look at the queues now and then: their depth, and who else is eating from them."""
-        own = len(self._endpoint.queues)
+        own = len(queues)
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
-            look = asyncio.ensure_future(_look(channel, self._endpoint.queues))
+            look = asyncio.ensure_future(_look(channel, queues))
             await _bounded(look)
             if look.cancelled() or not look.done():
                 # Heartbeats should have told before; this does not rely on the library.
@@ -153,14 +165,17 @@ class AmqpStream:
                 SourceState(
                     messages=state.messages,
                     other_consumers=max(0, state.other_consumers - own),
+                    missing=missing,
                 )
             )
 
-    async def _subscribe(self, channel: UnderlayChannel) -> list[str]:
-        """Consume every queue; returns the consumers' tags."""
+    async def _subscribe(
+        self, channel: UnderlayChannel, queues: tuple[str, ...]
+    ) -> list[str]:
+        """Consume the queues; returns the consumers' tags."""
         return [
             await queue_names.consume(channel, queue, partial(self._deliver, queue))
-            for queue in self._endpoint.queues
+            for queue in queues
         ]
 
     async def _finish(
@@ -318,6 +333,38 @@ def _consumer_cancelled(lost: asyncio.Future[None], _frame: object) -> None:
     """The broker ends a consumer when its queue goes; the next attempt finds out."""
     if not lost.done():
         lost.set_exception(ConnectionFailedError("the broker cancelled the consumer"))
+
+
+async def _sorted_out(
+    connection: AbstractConnection, queues: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which queues are there and which are missing; raises SourceGoneError if all are."""
+    found = {queue: await _is_there(connection, queue) for queue in queues}
+    there = tuple(queue for queue, is_there in found.items() if is_there)
+    missing = tuple(queue for queue, is_there in found.items() if not is_there)
+    if not there:
+        raise SourceGoneError(", ".join(missing))
+    return there, missing
+
+
+async def _is_there(connection: AbstractConnection, queue: str) -> bool:
+    """Look at a queue on a channel of its own: the broker closes that for a missing one."""
+    channel = await connection.channel(publisher_confirms=False)
+    try:
+        await _look(await channel.get_underlay_channel(), (queue,))
+    except SourceGoneError:
+        return False
+    await channel.close()
+    return True
+
+
+async def _return_of(connection: AbstractConnection, missing: tuple[str, ...]) -> None:
+    """Wait until one of the missing queues is there, then end the connection for a fuller one."""
+    while True:
+        await asyncio.sleep(MISSING_INTERVAL)
+        for queue in missing:
+            if await _is_there(connection, queue):
+                raise ConnectionFailedError("a queue that was missing is there")
 
 
 async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceState:

@@ -20,10 +20,14 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceState:
-    """What the broker tells of the queue: messages not yet delivered, consumers besides us."""
+    """What the broker tells of the queues: messages not yet delivered, consumers besides us.
+
+    `missing` names those that are not there, while others are.
+    """
 
     messages: int
     other_consumers: int
+    missing: tuple[str, ...] = ()
 
 
 class StreamObserver(Protocol):
