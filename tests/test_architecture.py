@@ -84,7 +84,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"refresh", "intake", "announcer", "traffic", "longterm", "sums"}),
-    frozenset({"rows"}),
+    frozenset({"rows", "silence"}),
     frozenset({"history"}),
     frozenset({"reception"}),
     frozenset({"coordinator", "backfill"}),

@@ -42,7 +42,7 @@ async def async_setup_entry(
     """Add the stream's binary sensor, and those of every device as it becomes known."""
     coordinator = entry.runtime_data
     async_add_entities([StreamConnected(coordinator, CONNECTED)])
-    if coordinator.provider.describe is None:
+    if not coordinator.provider.discovers:
         add_for_devices(entry, async_add_entities, _binary_sensors)
     else:
         add_as_told(entry, async_add_entities, _binary_sensors_told)

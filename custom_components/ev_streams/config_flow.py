@@ -1,6 +1,6 @@
 """One engine for every provider: menu, form, live try, choice of devices, reauth, reconfigure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partialmethod
 import logging
 from typing import Any, override
@@ -9,39 +9,18 @@ from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
-    ConfigEntryState,
     ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
     OptionsFlow,
-    OptionsFlowWithReload,
 )
 from homeassistant.core import callback
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-    SelectOptionDict,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-)
 import probatio
 
-from .const import (
-    CONF_DEVICES,
-    CONF_GRACE_TIME,
-    CONF_HISTORY,
-    CONF_PROVIDER,
-    CONF_TOKENS,
-    DEFAULT_GRACE_TIME,
-    DOMAIN,
-)
+from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry
-from .history import history_keys
-from .model import DeviceRecord
 from .numbering import numbered
+from .options_flow import EvStreamsOptionsFlow, device_selector
 from .providers import PROVIDERS
 from .providers.base import Given, Provider, Trial
 from .secret_store import SecretStore
@@ -51,12 +30,6 @@ from .subentry_flow import MappedDeviceFlow
 from .uploads import read_uploads
 
 _LOGGER = logging.getLogger(__name__)
-
-GRACE_TIME = NumberSelector(
-    NumberSelectorConfig(
-        min=0, max=3600, step=1, mode=NumberSelectorMode.BOX, unit_of_measurement="s"
-    )
-)
 
 
 class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -164,7 +137,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(
             step_id="devices",
             data_schema=probatio.Schema(
-                {probatio.Required(CONF_DEVICES, default=[]): _device_selector(devices)}
+                {probatio.Required(CONF_DEVICES, default=[]): device_selector(devices)}
             ),
             description_placeholders={"count": str(len(devices))},
             errors=errors,
@@ -265,58 +238,6 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         return Given(data=data, files=self._files, secrets=secrets)
 
 
-class EvStreamsOptionsFlow(OptionsFlowWithReload):
-    """Which devices to follow, what to keep, and how long a broken stream goes unnoticed."""
-
-    async def async_step_init(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Show the one form there is."""
-        options = self.config_entry.options
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            if user_input.get(CONF_DEVICES) != []:
-                return self.async_create_entry(data={**options, **user_input})
-            errors[CONF_DEVICES] = "no_devices"
-        grace = options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME.total_seconds())
-        fields: dict[probatio.Marker, Any] = {
-            probatio.Required(CONF_GRACE_TIME, default=grace): GRACE_TIME
-        }
-        provider = PROVIDERS[self.config_entry.data[CONF_PROVIDER]]
-        switches = {CONF_HISTORY: True} if history_keys(provider) else {}
-        if provider.has_tokens:
-            switches[CONF_TOKENS] = False
-        for name, default in switches.items():
-            marker = probatio.Required(name, default=options.get(name, default))
-            fields[marker] = BooleanSelector()
-        listed, known = self._devices()
-        if CONF_DEVICES in options or len(listed) > provider.follow_at_most:
-            picked = options.get(CONF_DEVICES, known)
-            gone = set(picked) - {device.device_id for device in listed}
-            listed += [DeviceRecord(device_id=each, name=each) for each in gone]
-            fields[probatio.Required(CONF_DEVICES, default=picked)] = _device_selector(
-                listed
-            )
-        return self.async_show_form(
-            step_id="init", data_schema=probatio.Schema(fields), errors=errors
-        )
-
-    def _devices(self) -> tuple[list[DeviceRecord], list[str]]:
-        """Return the listed devices and the ids of those known; none while not loaded.
-
-        Nor where the user has added each of them, which is choice enough.
-        """
-        entry: EvStreamsConfigEntry = self.config_entry
-        if (
-            entry.state is not ConfigEntryState.LOADED
-            or entry.runtime_data.provider.subentry is not None
-        ):
-            return [], []
-        inventory = entry.runtime_data.inventory
-        wholes = [each for each in inventory.listed.values() if not each.parent_id]
-        return wholes, inventory.known()
-
-
 # Each provider has steps of its own name, so that its words are one block of translations.
 for _key in PROVIDERS:
     for _step, _method in (
@@ -328,18 +249,3 @@ for _key in PROVIDERS:
             f"async_step_{_step}",
             partialmethod(_method, key=_key),
         )
-
-
-def _device_selector(devices: Iterable[DeviceRecord]) -> SelectSelector:
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=[
-                SelectOptionDict(
-                    value=device.device_id, label=f"{device.name} ({device.device_id})"
-                )
-                for device in devices
-            ],
-            multiple=True,
-            mode=SelectSelectorMode.LIST,
-        )
-    )

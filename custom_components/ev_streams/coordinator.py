@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 import logging
 from typing import Any
 
@@ -38,6 +39,7 @@ from .history import History, history_keys
 from .intake import Intake
 from .inventory import Inventory
 from .ledger import Ledger
+from .mapping import OF_MAPPING
 from .model import DeviceRecord, Message, SessionDocument
 from .notifier import Notifier
 from .providers.base import Account, Provider, ReadingDescription
@@ -282,9 +284,17 @@ class EvStreamsCoordinator:
 
     def described(self, device_id: str, key: str) -> ReadingDescription | None:
         """Return what shows a key of which something was told, None where nothing does."""
+        tables: tuple[tuple[ReadingDescription, ...], ...] = (
+            self.provider.sensors,
+            self.provider.binary_sensors,
+        )
+        for description in chain.from_iterable(tables):
+            if key == (description.reading_key or description.key):
+                return description
+        if OF_MAPPING in key:
+            return None
         reading = self.ledger.reading(device_id, key)
-        describe = self.provider.describe
-        return None if reading is None or describe is None else describe(reading)
+        return None if reading is None else self.provider.describe(reading)
 
     def has_sessions(self, device_id: str) -> bool:
         """Whether anything can tell of charging sessions of the device."""

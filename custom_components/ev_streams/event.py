@@ -32,7 +32,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the events of every device as it becomes known."""
     coordinator = entry.runtime_data
-    if coordinator.provider.describe is not None:
+    if coordinator.provider.discovers:
         async_add_entities(
             [MessageEvent(coordinator, coordinator.inventory.account_id, MESSAGE)]
         )
@@ -42,11 +42,10 @@ async def async_setup_entry(
 
 def _events(coordinator: EvStreamsCoordinator, device_id: str) -> Iterator[EventEntity]:
     provider = coordinator.provider
-    if provider.describe is None and coordinator.has_sessions(device_id):
+    if not provider.discovers and coordinator.has_sessions(device_id):
         yield ChargingSessionEvent(coordinator, device_id, CHARGING_SESSION)
     if provider.subentry is not None or (
-        provider.describe is not None
-        and coordinator.inventory.whole_of(device_id) == device_id
+        provider.discovers and coordinator.inventory.whole_of(device_id) == device_id
     ):
         yield MessageEvent(coordinator, device_id, MESSAGE)
 

@@ -64,7 +64,7 @@ class Inventory:
     @property
     def is_discovering(self) -> bool:
         """Whether the messages tell which devices there are."""
-        return self._provider.describe is not None
+        return self._provider.discovers
 
     def update(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Take the account's list; returns the devices that are followed from now on.

@@ -1,6 +1,6 @@
 """The form of one mapped field: from a mapping to its form and back, and what it would give."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 import json
 import re
@@ -30,7 +30,6 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from .const import RESERVED_KEYS
 from .mapping import FieldMapping, MappedPlatform, Outcome, OutcomeKind
 from .mapping_files import UNSUPPORTED_CLASSES, naming, read_mapping
 from .model import RecentMessage
@@ -197,12 +196,12 @@ def shown_of_suggestion(path: str, suggestion: Suggestion) -> dict[str, Any]:
 
 
 def checked(
-    hass: HomeAssistant, mappings: Sequence[FieldMapping]
+    hass: HomeAssistant, mappings: Sequence[FieldMapping], reserved: Collection[str]
 ) -> list[FieldMapping]:
     """See that Home Assistant takes what a stranger wrote; raises MappingError."""
     for mapping in mappings:
         with naming(mapping.key):
-            if mapping.key in RESERVED_KEYS:
+            if mapping.key in reserved:
                 raise MappingError("bad_key")
             mapping_of(hass, mapping.key, shown_of(mapping))
     return list(mappings)

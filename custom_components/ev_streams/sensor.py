@@ -185,7 +185,7 @@ async def async_setup_entry(
     if coordinator.account.expires_at is not None:
         described.append(CERTIFICATE_EXPIRY)
     async_add_entities(StreamSensor(coordinator, each) for each in described)
-    if coordinator.provider.describe is None:
+    if not coordinator.provider.discovers:
         add_for_devices(entry, async_add_entities, _sensors)
     else:
         add_as_told(entry, async_add_entities, _sensors_told)

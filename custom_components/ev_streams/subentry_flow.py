@@ -1,7 +1,7 @@
 """The devices that a user adds to an account, and the mapping of their fields."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, override
 
 from homeassistant.config_entries import (
     SOURCE_USER,
@@ -10,68 +10,41 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.helpers.selector import (
-    BooleanSelector,
-    SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
     TextSelector,
-    TextSelectorConfig,
 )
 import probatio
 
-from .const import CONF_DEVICE_ID, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN, RESERVED_KEYS
+from .const import CONF_DEVICE_ID, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapped import remove_unmapped
-from .mapping import FieldMapping, Preset, matching, unique_key, with_preset
-from .mapping_files import export_mappings, import_mappings
-from .mapping_form import (
-    check_sessions,
-    checked,
-    mapping_of,
-    preview_rows,
-    schema,
-    section_of,
-    shown_of,
-    shown_of_suggestion,
-)
-from .model import Value
-from .paths import MappingError, flatten, json_text, parse_path
+from .mapping import FieldMapping, Outcome
+from .mapping_steps import CONF_NAME, MappingSteps, suggesting
+from .model import RecentMessage
 from .providers import PROVIDERS
 from .providers.base import Provider
-from .sections import flat
 from .subentries import mappings_of, stored, subentry_of
-from .suggestions import suggest
-
-CONF_NAME: Final = "name"
-CONF_PATH: Final = "path"
-CONF_PRESETS: Final = "presets"
-CONF_FIELD: Final = "field"
-CONF_FIELDS: Final = "fields"
-CONF_TEXT: Final = "text"
-CONF_REPLACE: Final = "replace"
 
 TEXT = TextSelector()
-TEXT_BLOCK = TextSelector(TextSelectorConfig(multiline=True))
-SHOWN: Final = 50
 
 
-class MappedDeviceFlow(ConfigSubentryFlow):
+class MappedDeviceFlow(MappingSteps[SubentryFlowResult], ConfigSubentryFlow):
     """Adds a device, and changes what is mapped of it."""
 
     def __init__(self) -> None:
         """Start with nothing chosen."""
+        super().__init__()
         self._device_id = ""
         self._name = ""
-        self._key: str | None = None
-        self._shown: dict[str, Any] = {}
-        self._mapping: FieldMapping
 
     @property
     def _entry(self) -> EvStreamsConfigEntry:
         return self._get_entry()
 
     @property
+    @override
     def _provider(self) -> Provider:
         return PROVIDERS[self._entry.data[CONF_PROVIDER]]
 
@@ -82,15 +55,15 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         return self._entry.runtime_data
 
     @property
+    @override
     def _mappings(self) -> list[FieldMapping]:
-        """The mappings as they are stored now."""
         if self.source == SOURCE_USER:
             return []
         return mappings_of(self._get_reconfigure_subentry().data)
 
     @property
+    @override
     def _contents(self) -> list[object]:
-        """The contents of the newest messages of the device, the newest first."""
         coordinator = self._coordinator
         if coordinator is None:
             return []
@@ -117,12 +90,12 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         seen = [] if coordinator is None else coordinator.traffic.strangers()
         typed = user_input or {CONF_DEVICE_ID: seen[0] if seen else None}
         form = {
-            _suggesting(CONF_DEVICE_ID, typed): SelectSelector(
+            suggesting(CONF_DEVICE_ID, typed): SelectSelector(
                 SelectSelectorConfig(
                     options=seen, custom_value=True, mode=SelectSelectorMode.DROPDOWN
                 )
             ),
-            _suggesting(CONF_NAME, typed): TextSelector(),
+            suggesting(CONF_NAME, typed): TextSelector(),
         }
         return self.async_show_form(
             step_id="user", data_schema=probatio.Schema(form), errors=errors
@@ -134,189 +107,20 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         """Ask what to do with the device."""
         subentry = self._get_reconfigure_subentry()
         self._device_id, self._name = str(subentry.unique_id), subentry.title
-        self._key, self._shown = None, {}
-        options = ["add_field"]
-        if self._fitting_presets():
-            options.append("presets")
-        if self._mappings:
-            options += ["edit_field", "remove_fields", "export"]
         return self.async_show_menu(
-            step_id="reconfigure", menu_options=[*options, "import", "rename"]
+            step_id="reconfigure", menu_options=[*self._begin(), "rename"]
         )
 
-    async def async_step_presets(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask which of the presets that fit to use; each makes ordinary mappings."""
-        fitting = self._fitting_presets()
-        if user_input is not None:
-            mappings = self._mappings
-            for preset in fitting:
-                if preset.key in user_input[CONF_PRESETS]:
-                    mappings = with_preset(mappings, preset, RESERVED_KEYS)
-            return self._save(mappings)
-        keys = [preset.key for preset in fitting]
-        selector = SelectSelector(
-            SelectSelectorConfig(
-                options=keys,
-                multiple=True,
-                mode=SelectSelectorMode.LIST,
-                translation_key="preset",
-            )
-        )
-        # The first is the most precise; two would tell the same thing twice.
-        marker = probatio.Required(CONF_PRESETS, default=keys[:1])
-        return self.async_show_form(
-            step_id="presets", data_schema=probatio.Schema({marker: selector})
-        )
+    @override
+    async def _menu(self) -> SubentryFlowResult:
+        return await self.async_step_reconfigure()
 
-    async def async_step_add_field(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for a path, offering those in the newest messages with a value of each."""
-        samples = self._samples()
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            path = user_input[CONF_PATH].strip()
-            try:
-                parse_path(path)
-            except MappingError as err:
-                errors[CONF_PATH] = err.reason
-            else:
-                suggestion = suggest(path, samples.get(path))
-                self._shown = shown_of_suggestion(path, suggestion)
-                return await self.async_step_field()
-        options = [
-            SelectOptionDict(value=path, label=f"{path} = {_short(value)}")
-            for path, value in samples.items()
-        ]
-        selector = SelectSelector(
-            SelectSelectorConfig(
-                options=options, custom_value=True, mode=SelectSelectorMode.DROPDOWN
-            )
-        )
-        return self.async_show_form(
-            step_id="add_field",
-            data_schema=probatio.Schema(
-                {_suggesting(CONF_PATH, user_input or {}): selector}
-            ),
-            errors=errors,
-            description_placeholders={"messages": str(len(self._contents))},
-        )
-
-    async def async_step_edit_field(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask which mapping to change."""
-        if user_input is not None:
-            self._key = user_input[CONF_FIELD]
-            chosen = {each.key: each for each in self._mappings}[self._key]
-            self._shown = shown_of(chosen)
-            return await self.async_step_field()
-        marker = probatio.Required(CONF_FIELD)
-        return self.async_show_form(
-            step_id="edit_field",
-            data_schema=probatio.Schema({marker: self._field_selector()}),
-        )
-
-    async def async_step_field(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask what to make of the field."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            self._shown = flat(user_input)
-            try:
-                self._mapping = self._read_field()
-            except MappingError as err:
-                place, text = section_of(err)
-                errors[place] = text
-            else:
-                return await self.async_step_preview()
-        return self.async_show_form(
-            step_id="field", data_schema=schema(self._shown), errors=errors
-        )
-
-    async def async_step_preview(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Show what the mapping makes of the newest messages, before it is saved."""
+    @override
+    def _previews(self, mapping: FieldMapping) -> list[tuple[RecentMessage, Outcome]]:
         coordinator = self._coordinator
-        previews = (
-            []
-            if coordinator is None
-            else coordinator.traffic.preview(self._device_id, self._mapping)
-        )
-        return self.async_show_menu(
-            step_id="preview",
-            menu_options=["save_field", "field"],
-            description_placeholders={
-                "name": self._mapping.name,
-                "rows": preview_rows(self._mapping, previews),
-            },
-        )
-
-    async def async_step_save_field(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Save the mapping that was previewed."""
-        mapping = self._mapping
-        mappings = {each.key: each for each in self._mappings} | {mapping.key: mapping}
-        return self._save(list(mappings.values()))
-
-    async def async_step_remove_fields(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask which mappings to remove, with their entities."""
-        if user_input is not None:
-            removed = user_input[CONF_FIELDS]
-            if not removed:
-                return await self.async_step_reconfigure()
-            return self._save([m for m in self._mappings if m.key not in removed])
-        selector = self._field_selector(multiple=True)
-        marker = probatio.Required(CONF_FIELDS, default=[])
-        return self.async_show_form(
-            step_id="remove_fields", data_schema=probatio.Schema({marker: selector})
-        )
-
-    async def async_step_export(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Show the mappings as text, to be copied."""
-        if user_input is not None:
-            return await self.async_step_reconfigure()
-        text = export_mappings(self._mappings)
-        marker = probatio.Optional(CONF_TEXT, description={"suggested_value": text})
-        return self.async_show_form(
-            step_id="export", data_schema=probatio.Schema({marker: TEXT_BLOCK})
-        )
-
-    async def async_step_import(
-        self, user_input: dict[str, Any] | None = None
-    ) -> SubentryFlowResult:
-        """Ask for mappings as text, and add them or put them in place of the others."""
-        errors: dict[str, str] = {}
-        detail = ""
-        if user_input is not None:
-            try:
-                new = checked(self.hass, import_mappings(user_input[CONF_TEXT]))
-                kept = [] if user_input[CONF_REPLACE] else self._mappings
-                merged = {each.key: each for each in (*kept, *new)}
-                check_sessions(list(merged.values()))
-            except MappingError as err:
-                errors[CONF_TEXT], detail = "bad_mappings", _in_words(err)
-            else:
-                return self._save(list(merged.values()))
-        form = {
-            _suggesting(CONF_TEXT, user_input or {}): TEXT_BLOCK,
-            probatio.Required(CONF_REPLACE, default=False): BooleanSelector(),
-        }
-        return self.async_show_form(
-            step_id="import",
-            data_schema=probatio.Schema(form),
-            errors=errors,
-            description_placeholders={"detail": detail},
-        )
+        if coordinator is None:
+            return []
+        return coordinator.traffic.preview(self._device_id, mapping)
 
     async def async_step_rename(
         self, user_input: dict[str, Any] | None = None
@@ -325,11 +129,12 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         if user_input is not None:
             self._name = user_input[CONF_NAME].strip()
             return self._save(self._mappings)
-        marker = _suggesting(CONF_NAME, {CONF_NAME: self._name})
+        marker = suggesting(CONF_NAME, {CONF_NAME: self._name})
         return self.async_show_form(
             step_id="rename", data_schema=probatio.Schema({marker: TEXT})
         )
 
+    @override
     def _save(self, mappings: Sequence[FieldMapping]) -> SubentryFlowResult:
         """Make the device, or change it; the entry is loaded anew with it."""
         title = self._name or self._provider.name
@@ -349,53 +154,3 @@ class MappedDeviceFlow(ConfigSubentryFlow):
         """Whether an account has the device: its entities can exist only once."""
         entries = self.hass.config_entries.async_entries(DOMAIN)
         return any(subentry_of(entry, device_id) for entry in entries)
-
-    def _fitting_presets(self) -> list[Preset]:
-        """Return what fits the newest messages and would add something."""
-        paths = {mapping.path for mapping in self._mappings}
-        return [
-            preset
-            for preset in matching(self._provider.presets, self._contents)
-            if any(mapping.path not in paths for mapping in preset.mappings)
-        ]
-
-    def _samples(self) -> dict[str, Value | None]:
-        """Return the paths in the newest messages, with the newest value of each."""
-        samples: dict[str, Value | None] = {}
-        for content in self._contents:
-            for sample in flatten(content):
-                samples.setdefault(sample.path, sample.value)
-        return samples
-
-    def _read_field(self) -> FieldMapping:
-        others = [each for each in self._mappings if each.key != self._key]
-        taken = RESERVED_KEYS | {each.key for each in others}
-        key = self._key or unique_key(str(self._shown.get(CONF_NAME, "")), taken)
-        mapping = mapping_of(self.hass, key, self._shown)
-        check_sessions([*others, mapping])
-        return mapping
-
-    def _field_selector(self, *, multiple: bool = False) -> SelectSelector:
-        options = [
-            SelectOptionDict(value=each.key, label=f"{each.name} ({each.path})")
-            for each in self._mappings
-        ]
-        return SelectSelector(
-            SelectSelectorConfig(
-                options=options, multiple=multiple, mode=SelectSelectorMode.LIST
-            )
-        )
-
-
-def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    return probatio.Required(name, description={"suggested_value": known.get(name)})
-
-
-def _in_words(error: MappingError) -> str:
-    """Return an error of a text that somebody else may have written."""
-    return str(error).replace("_", " ")
-
-
-def _short(value: object) -> str:
-    text = json_text(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -169,6 +169,10 @@ class CreateConcluder(Protocol):
         """
 
 
+def _describe_nothing(_reading: Reading) -> None:
+    """Where the tables are all there is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One line of the registry.
@@ -186,9 +190,10 @@ class Provider:
     returns what was typed as the messages have it, None if that is no device, and
     `presets` are mappings that many can use.
 
-    Where `describe` is given, the messages tell which devices there are, and entities
-    exist of what has been told: it returns the description of a reading, the same for
-    every value, or None if that is not to be shown. `name_device` names a device that no
+    Where it `discovers`, the messages tell which devices there are, and entities
+    exist of what has been told. `describe` returns the description of a reading that is
+    not in the tables, the same for every value, or None if it is not to be shown.
+    `name_device` names a device that no
     message has named, and up to `follow_at_most` are followed unless the user picks.
     The user maps fields for all devices at once then.
 
@@ -217,7 +222,8 @@ class Provider:
     subentry: str | None = None
     read_device_id: Callable[[str], str | None] = str.strip
     presets: tuple[Preset, ...] = ()
-    describe: Callable[[Reading], ReadingDescription | None] | None = None
+    discovers: bool = False
+    describe: Callable[[Reading], ReadingDescription | None] = _describe_nothing
     name_device: Callable[[str], str] = str
     follow_at_most: int = AUTO_FOLLOW
     backlog_limit: int | None = None

@@ -2,7 +2,7 @@
 
 from ...charging import ChargingSessions
 from ..base import Provider
-from .entities import SENSORS
+from ..messages import MESSAGE_SENSORS
 from .flow import StellantisForm, create_account
 from .presets import PRESETS
 from .topics import read_vin
@@ -12,7 +12,7 @@ STELLANTIS = Provider(
     name="Stellantis",
     form=StellantisForm(),
     create_account=create_account,
-    sensors=SENSORS,
+    sensors=MESSAGE_SENSORS,
     binary_sensors=(),
     create_concluder=ChargingSessions,
     subentry="vehicle",

@@ -1,15 +1,15 @@
-"""What every vehicle has, be any of its fields mapped or not."""
+"""What every device has whose messages say what no table knows, be that mapped or not."""
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import EntityCategory
 
-from ...const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
-from ..base import EvStreamsSensorDescription
+from ..const import KEY_LAST_MESSAGE, KEY_MESSAGE_COUNT
+from .base import EvStreamsSensorDescription
 
 # Seconds between two states; an application may send many messages a second.
 PERIOD = 30.0
 
-SENSORS: tuple[EvStreamsSensorDescription, ...] = (
+MESSAGE_SENSORS: tuple[EvStreamsSensorDescription, ...] = (
     EvStreamsSensorDescription(
         key=KEY_LAST_MESSAGE,
         translation_key=KEY_LAST_MESSAGE,
