@@ -4,6 +4,7 @@ The members of an event are not all known, so that names are judged by their wor
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 import re
 from typing import Final
 
@@ -24,11 +25,14 @@ IDENTIFYING_WORDS: Final = frozenset({"vin", "plate", "plates"})
 SHORTEST_IDENTIFIER: Final = 4
 # JSON that nests deeper says nothing; walking it would end the interpreter's patience.
 DEEPEST: Final = 32
+# The same names come in every event.
+NAMES_KEPT: Final = 1024
 WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 VIN_LENGTH: Final = 17
 VIN: Final = re.compile(r"(?<![A-Z0-9])(?=[A-Z]*[0-9])[A-HJ-NPR-Z0-9]{17}(?![A-Z0-9])")
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def is_personal(name: str) -> bool:
     """Whether a member of that name is nobody else's business."""
     return not PERSONAL_WORDS.isdisjoint(_words(name))
@@ -43,7 +47,7 @@ def identifiers(value: object, depth: int = 0) -> Iterator[str]:
             yield from identifiers(each, depth + 1)
     elif isinstance(value, dict):
         for name, each in value.items():
-            if not IDENTIFYING_WORDS.isdisjoint(_words(name)):
+            if _is_identifying(name):
                 yield from _texts(each, depth + 1)
             else:
                 yield from identifiers(each, depth + 1)
@@ -86,6 +90,11 @@ def _texts(value: object, depth: int) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each, depth + 1)
+
+
+@lru_cache(maxsize=NAMES_KEPT)
+def _is_identifying(name: str) -> bool:
+    return not IDENTIFYING_WORDS.isdisjoint(_words(name))
 
 
 def _words(name: str) -> set[str]:
