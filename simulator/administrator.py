@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .rabbitmq import RabbitMQ
 
 _ACTOR = binary("simulator")
-_VHOST = binary("/")
 _TRANSACTION = 1000
 _RETRY_AFTER = 0.25
 _RETRIES = 60
@@ -36,6 +35,9 @@ _CONNECTION_ERRORS = (AMQPError, OSError, RuntimeError)
 
 type RoutedMessage = tuple[str, bytes, HeadersType | None]
 """Routing key, body and headers."""
+
+type PostedMessage = tuple[str, aio_pika.Message]
+"""Routing key, and a message with whatever properties its sender gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +53,14 @@ class Administrator:
     """Everything that the operator of a broker can do to it.
 
     Bound to the event loop it is entered in. Its connection comes back by itself after
-    the broker has been restarted; what was being committed may be published twice.
+    the broker has been restarted; what was being committed may be published twice. It
+    works in one virtual host, which has to exist.
     """
 
-    def __init__(self, broker: RabbitMQ) -> None:
+    def __init__(self, broker: RabbitMQ, virtual_host: str = "/") -> None:
         self.broker = broker
+        self.virtual_host = virtual_host
+        self._vhost = binary(virtual_host)
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
@@ -98,14 +103,17 @@ class Administrator:
     async def create_user(
         self, username: str, password: str, *, write: str, read: str
     ) -> None:
-        """Make a user anew, with patterns of what it may write to and read from."""
+        """Make a user who may configure nothing; what may be written and read are patterns.
+
+        What is left of an earlier user of the name goes, save its connections.
+        """
         internal = "rabbit_auth_backend_internal"
         user, secret = binary(username), binary(password)
         rights = ", ".join(map(binary, ("^$", write, read)))
         await self._evaluate(
             f"catch {internal}:delete_user({user}, {_ACTOR}), "
             f"ok = {internal}:add_user({user}, {secret}, {_ACTOR}), "
-            f"ok = {internal}:set_permissions({user}, {_VHOST}, {rights}, {_ACTOR})"
+            f"ok = {internal}:set_permissions({user}, {self._vhost}, {rights}, {_ACTOR})"
         )
 
     async def set_password(self, username: str, password: str) -> None:
@@ -125,12 +133,33 @@ class Administrator:
     async def limit_connections(self, limit: int | None) -> None:
         """Let the broker take so many connections in all; None lifts the limit."""
         if limit is None:
-            await self._evaluate(f"ok = rabbit_vhost_limit:clear({_VHOST}, {_ACTOR})")
+            await self._evaluate(
+                f"ok = rabbit_vhost_limit:clear({self._vhost}, {_ACTOR})"
+            )
         else:
             await self._evaluate(
-                f"ok = rabbit_vhost_limit:set({_VHOST},"
+                f"ok = rabbit_vhost_limit:set({self._vhost},"
                 f" [{{{binary('max-connections')}, {limit}}}], {_ACTOR})"
             )
+
+    async def create_virtual_host(self) -> None:
+        """Make the virtual host, empty: what is left of an earlier one goes.
+
+        Nothing else can be done in it before, not even by entering this.
+        """
+        name = binary(self.broker.administrator_name)
+        rights = ", ".join(map(binary, (".*", ".*", ".*")))
+        await self._evaluate(
+            f"catch rabbit_vhost:delete({self._vhost}, {_ACTOR}), "
+            f"ok = rabbit_vhost:add({self._vhost}, {_ACTOR}), "
+            "ok = rabbit_auth_backend_internal:set_permissions("
+            f"{name}, {self._vhost}, {rights}, {_ACTOR})"
+        )
+
+    async def delete_virtual_host(self) -> None:
+        """Delete the virtual host with all it holds; the broker closes its connections."""
+        await self.aclose()
+        await self._evaluate(f"rabbit_vhost:delete({self._vhost}, {_ACTOR})")
 
     async def create_queue(
         self,
@@ -172,7 +201,7 @@ class Administrator:
 
         Raises LookupError when there is no such queue.
         """
-        name = f"rabbit_misc:r({_VHOST}, queue, {binary(queue)})"
+        name = f"rabbit_misc:r({self._vhost}, queue, {binary(queue)})"
         items = "[messages_ready, messages_unacknowledged, consumers]"
         answer = await self._evaluate(
             f"case rabbit_amqqueue:lookup({name}) of {{error, not_found}} -> none;"
@@ -200,7 +229,11 @@ class Administrator:
         self, exchange: str, messages: Iterable[RoutedMessage]
     ) -> None:
         """Publish persistent messages in order and wait until the broker has all."""
-        batch: list[RoutedMessage] = []
+        await self.post_many(exchange, map(_posted, messages))
+
+    async def post_many(self, exchange: str, messages: Iterable[PostedMessage]) -> None:
+        """Publish messages with properties of their own, in order; see `publish_many`."""
+        batch: list[PostedMessage] = []
         for message in messages:
             batch.append(message)
             if len(batch) == _TRANSACTION:
@@ -209,7 +242,7 @@ class Administrator:
         if batch:
             await self._publish_batch(exchange, batch)
 
-    async def _publish_batch(self, exchange: str, batch: list[RoutedMessage]) -> None:
+    async def _publish_batch(self, exchange: str, batch: list[PostedMessage]) -> None:
         for _ in range(_RETRIES):
             try:
                 async with self._transaction:
@@ -224,7 +257,7 @@ class Administrator:
             await asyncio.sleep(_RETRY_AFTER)
         raise last_error
 
-    async def _publish_once(self, exchange: str, batch: list[RoutedMessage]) -> None:
+    async def _publish_once(self, exchange: str, batch: list[PostedMessage]) -> None:
         channel = await self._open_channel()
         topic = await channel.get_exchange(exchange, ensure=False)
         # A transaction is confirmed as a whole, where confirms would need a task for
@@ -246,6 +279,7 @@ class Administrator:
                 connection = await aio_pika.connect(
                     host=self.broker.host,
                     port=self.broker.port,
+                    virtualhost=self.virtual_host,
                     login=self.broker.administrator_name,
                     password=self.broker.administrator_password,
                 )
@@ -266,19 +300,20 @@ class Administrator:
         return await asyncio.to_thread(self.broker.evaluate, expression)
 
 
-async def _publish(exchange: AbstractExchange, message: RoutedMessage) -> None:
+def _posted(message: RoutedMessage) -> PostedMessage:
     routing_key, body, headers = message
-    await exchange.publish(
-        aio_pika.Message(
-            body,
-            headers=headers,
-            content_type="application/json",
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        ),
-        routing_key,
-        # A vendor's cloud does not care whether anybody has a queue.
-        mandatory=False,
+    return routing_key, aio_pika.Message(
+        body,
+        headers=headers,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
+
+
+async def _publish(exchange: AbstractExchange, message: PostedMessage) -> None:
+    routing_key, content = message
+    # A vendor's cloud does not care whether anybody has a queue.
+    await exchange.publish(content, routing_key, mandatory=False)
 
 
 def _only(name: str) -> str:

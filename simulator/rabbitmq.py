@@ -93,9 +93,9 @@ class RabbitMQ:
     ) -> None:
         self.stop()
 
-    def administrator(self) -> Administrator:
+    def administrator(self, virtual_host: str = "/") -> Administrator:
         """An asynchronous context manager bound to the running event loop."""
-        return Administrator(self)
+        return Administrator(self, virtual_host)
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""

@@ -47,6 +47,10 @@ FREE_PROTOCOL_HALF = {
     "presets",
     "sending",
     "topics",
+    "names",
+    "personal",
+    "properties",
+    "vehicle",
 }
 
 # From left to right; what is not named is a platform or another outermost part.

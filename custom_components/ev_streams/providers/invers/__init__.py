@@ -1,0 +1,1 @@
+"""INVERS OneAPI: events of a fleet's vehicles."""

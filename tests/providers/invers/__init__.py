@@ -1,0 +1,1 @@
+"""INVERS: what its events say, and which entities show it."""
