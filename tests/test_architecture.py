@@ -38,6 +38,7 @@ FREE_MODULES = {
 }
 FREE_FOLDER = "stream"
 FREE_PROTOCOL_HALF = {
+    "queues",
     "api",
     "decode",
     "observations",
@@ -177,7 +178,7 @@ def must_be_free(name: str) -> bool:
     """Whether a module must know nothing of Home Assistant."""
     parts = name.split(".")
     if parts[0] == "providers":
-        return len(parts) == 3 and parts[2] in FREE_PROTOCOL_HALF
+        return parts[-1] in FREE_PROTOCOL_HALF
     return name in FREE_MODULES or parts[0] == FREE_FOLDER
 
 

@@ -42,6 +42,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data: dict[str, Any] = {}
         self._typed: dict[str, Any] = {}
         self._files: dict[str, bytes] = {}
+        self._placeholders: dict[str, str] = {}
         self._trial: Trial
 
     @staticmethod
@@ -82,7 +83,10 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             if trial is not None:
                 return await self._tried(trial)
         return self.async_show_form(
-            step_id=key, data_schema=provider.form.schema(defaults), errors=errors
+            step_id=key,
+            data_schema=provider.form.schema(defaults),
+            errors=errors,
+            description_placeholders=self._placeholders,
         )
 
     async def _tried(self, trial: Trial) -> ConfigFlowResult:
@@ -166,7 +170,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             data_schema=provider.form.reauth_schema(
                 {**entry.data, **(user_input or {})}
             ),
-            description_placeholders={"account": entry.title},
+            description_placeholders={"account": entry.title, **self._placeholders},
             errors=errors,
         )
 
@@ -201,6 +205,7 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         except StreamError as err:
             _LOGGER.debug("The account could not be used: %s", err)
             errors["base"] = err.form_error
+            self._placeholders = dict(err.placeholders)
             for name in err.useless_files:
                 self._files.pop(name, None)
             if (

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from .base import Provider
 from .easee import EASEE
+from .invers import INVERS
 from .stellantis import STELLANTIS
 
 PROVIDERS: Mapping[str, Provider] = {
     EASEE.key: EASEE,
     STELLANTIS.key: STELLANTIS,
+    INVERS.key: INVERS,
 }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
+from socket import SOCK_STREAM
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import Any, Final, override
 
@@ -37,7 +38,9 @@ from .errors import (
     SourceGoneError,
     SourceSharedError,
     StreamError,
+    TlsNeededError,
 )
+from .own_network import is_own
 from .supervisor import SourceState, StreamObserver
 
 CONNECT_TIMEOUT: Final = 30.0
@@ -193,10 +196,11 @@ async def probe(endpoint: AmqpEndpoint) -> None:
     with _library_errors():
         connection = await _connect(endpoint)
         try:
-            channel = await connection.channel(publisher_confirms=False)
-            await _look(await channel.get_underlay_channel(), endpoint.queues)
+            _, missing = await _sorted_out(connection, endpoint.queues)
         finally:
             await _close(connection)
+    if missing:
+        raise SourceGoneError(", ".join(missing))
 
 
 class _Connection(aio_pika.Connection):
@@ -250,6 +254,8 @@ class _Acknowledger:
 
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
+    if endpoint.ssl_context is None:
+        await _stay_near(endpoint)
     connecting = asyncio.ensure_future(
         aio_pika.connect(
             host=endpoint.host,
@@ -280,6 +286,14 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
         if "Connection.Close" in str(err):
             raise AccessClosedError("the broker closed the virtual host") from err
         raise
+
+
+async def _stay_near(endpoint: AmqpEndpoint) -> None:
+    """See that a password that is not encrypted stays in the own network."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=SOCK_STREAM)
+    if not all(is_own(address) for *_, address in found):
+        raise TlsNeededError("the password would be readable on the way")
 
 
 @contextmanager

@@ -4,6 +4,8 @@
 provider's own kinds of refusal need no table elsewhere.
 """
 
+from collections.abc import Mapping
+
 # What belongs together, by the fields of a form.
 PAIR = ("client_certificate", "client_key")
 
@@ -12,13 +14,14 @@ class StreamError(Exception):
     """Anything that keeps a stream from running; the message never holds a secret.
 
     `wrong_field` names the field of a form where the cause lies, as far as it is known,
-    and the key of a text that says what it is. `useless_files` are the fields whose files
+    and the key of a text that says what it is, with the `placeholders`. `useless_files` are the fields whose files
     have to be given again.
     """
 
     form_error = "unknown"
     wrong_field: tuple[str, str] | None = None
     useless_files: tuple[str, ...] = ()
+    placeholders: Mapping[str, str] = {}
 
 
 class ConnectionFailedError(StreamError):
@@ -109,17 +112,20 @@ class SourceGoneError(StreamError):
     """The queue or topic that should be read does not exist."""
 
     form_error = "queue_not_found"
+    wrong_field: tuple[str, str] | None = ("queues", "not_there")
 
     def __init__(self, source: str) -> None:
-        """`source` is the name of the missing queue or topic."""
+        """`source` names the missing queues or topics."""
         super().__init__("the queue or topic cannot be read")
         self.source = source
+        self.placeholders = {"source": source}
 
 
 class TopicDeniedError(SourceGoneError):
     """The broker does not let us subscribe."""
 
     form_error = "topic_denied"
+    wrong_field = None
 
 
 class SourceSharedError(ConnectionFailedError):

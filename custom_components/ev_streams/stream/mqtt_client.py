@@ -6,16 +6,16 @@ why it broke.
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 import random
 import socket
 from ssl import SSLContext, SSLError, SSLSocket
-from typing import Any, Final, override
+from typing import Final, override
 
 from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from .errors import TlsNeededError
+from .own_network import is_own
 
 CONNECT_TIMEOUT: Final = 10.0
 # The vendor's sibling brokers lose segments of more than 1456 bytes (as peers found out),
@@ -24,19 +24,6 @@ LARGEST_SEGMENT: Final = 1400
 # The protocol allows 256 MiB; nobody is to make us keep that in memory.
 LARGEST_PACKET: Final = 4 * 1024 * 1024
 # This machine, what is on the same wire, and what RFC 1918 and RFC 4193 leave to everybody.
-OWN_NETWORKS: Final = tuple(
-    ip_network(each)
-    for each in (
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fe80::/10",
-        "fc00::/7",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +60,7 @@ class MqttClient(Client):
         """
         addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         if self._ssl_context is None:
-            addresses = [each for each in addresses if _is_own(each[4])]
+            addresses = [each for each in addresses if is_own(each[4])]
             if not addresses:
                 raise TlsNeededError("the password would be readable on the way")
         random.shuffle(addresses)
@@ -136,17 +123,6 @@ class MqttClient(Client):
             except OSError:
                 return None
         return None
-
-
-def _is_own(address: tuple[Any, ...]) -> bool:
-    """Whether a socket's address is this machine's or one of a private network.
-
-    Not by Python's word for it, which counts tunnels to the internet in.
-    """
-    found = ip_address(str(address[0]).partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in OWN_NETWORKS)
 
 
 def create_client(endpoint: MqttEndpoint) -> MqttClient:

@@ -76,7 +76,11 @@ def decode(delivery: Delivery) -> Message:
         updates=readings,
         unknown=left_out if is_known else f"type:{name}",
         happening=happening,
-        content=Content(body=without_personal(envelope, event.known), subtopic=name),
+        content=Content(
+            body=without_personal(envelope, event.known),
+            subtopic=name,
+            occurred_at=event.occurred_at,
+        ),
         identity=event.identity,
     )
 
