@@ -220,8 +220,9 @@ class EvStreamsCoordinator:
         """Let the entities of restored devices appear, before anything new is told."""
         for device_id in self.ledger.devices():
             if self.inventory.is_followed(device_id):
-                for key in self.ledger.readings(device_id):
-                    self.appearances.seen(device_id, key)
+                for key, reading in self.ledger.readings(device_id).items():
+                    if reading.value != "":
+                        self.appearances.seen(device_id, key)
                 if self.ledger.last_session(device_id) is not None:
                     self.appearances.seen(device_id, KEY_SESSION)
 

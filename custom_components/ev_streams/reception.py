@@ -67,7 +67,7 @@ class Reception(Receiver):
         self.announcer = Announcer(
             ledger,
             is_first=intake.announce,
-            beforehand=lambda device_id: notifier.notify(device_id, KEY_SESSION),
+            beforehand=self._session_happens,
         )
         self._provider = provider
         self._account = account
@@ -90,6 +90,11 @@ class Reception(Receiver):
         self._backlog = connection.backlog
         self._park = park
         self._on_live = on_live
+
+    def _session_happens(self, device_id: str) -> None:
+        """Let the entities of a device's sessions be there, and up to date."""
+        self._appearances.seen(device_id, KEY_SESSION)
+        self._notifier.notify(device_id, KEY_SESSION)
 
     @callback
     @override
@@ -226,7 +231,6 @@ class Reception(Receiver):
         for update in updates:
             if isinstance(update, SessionChange):
                 devices.add(update.device_id)
-                self._appearances.seen(update.device_id, KEY_SESSION)
             for news in self._intake.take(
                 update, now, is_streamed=is_streamed, is_replaying=is_replaying
             ):
@@ -243,7 +247,9 @@ class Reception(Receiver):
 
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
-        self._appearances.seen(device_id, key)
+        if reading.value != "":
+            # Nothing is to be shown of what there is nothing to know of, so far.
+            self._appearances.seen(device_id, key)
         period = self._periods.get(key)
         if period is not None:
             self._notifier.notify_gently(device_id, key, period)

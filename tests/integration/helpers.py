@@ -22,7 +22,11 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
@@ -159,6 +163,17 @@ def entity_id(hass: HomeAssistant, device_id: str, key: str) -> str:
         if found is not None:
             return found
     raise AssertionError(f"no entity {device_id}_{key}")
+
+
+def device_of(hass: HomeAssistant, device_id: str) -> dr.AnyDeviceEntry | None:
+    """Return the device of the fixed identifier, if there is one."""
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        found = dr.async_get(hass).async_get_device_by_identifier(
+            (DOMAIN, device_id), entry.entry_id
+        )
+        if found is not None:
+            return found
+    return None
 
 
 def state(hass: HomeAssistant, device_id: str, key: str) -> State:
@@ -324,6 +339,34 @@ def record_session_events(
         if new.state not in {"unavailable", "unknown"} and shown not in known:
             known.add(shown)
             seen.append(dict(new.attributes))
+
+    hass.bus.async_listen("state_changed", note)
+    return seen
+
+
+def record_event_entities(hass: HomeAssistant, key: str) -> list[dict[str, Any]]:
+    """Return a list that grows with what each event entity of the key fires.
+
+    With its attributes comes the `device` that it belongs to. The same time of the same
+    entity again is a state restored, no event.
+    """
+    known: set[tuple[str, str, str]] = set()
+    seen: list[dict[str, Any]] = []
+    registry = er.async_get(hass)
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        new = event.data["new_state"]
+        entry = registry.async_get(event.data["entity_id"])
+        if new is None or entry is None or not entry.unique_id.endswith(f"_{key}"):
+            return
+        if entry.domain != "event" or new.state in {"unavailable", "unknown"}:
+            return
+        shown = (entry.unique_id, new.state, str(new.attributes))
+        if shown not in known:
+            known.add(shown)
+            device = entry.unique_id.removesuffix(f"_{key}")
+            seen.append({"device": device, **new.attributes})
 
     hass.bus.async_listen("state_changed", note)
     return seen

@@ -272,12 +272,15 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
         )
     )
     try:
-        return await asyncio.shield(connecting)
+        # Not shielded: Python reports the failure of a shielded future as nobody's.
+        await asyncio.wait({connecting})
     except asyncio.CancelledError:
         # Cancelled at the wrong moment, the library leaves an open connection that
         # nobody holds: let it come about, then close it.
         await _bounded(_close_when_open(connecting), ABANDON_AFTER)
         raise
+    try:
+        return connecting.result()
     except (ProbableAuthenticationError, AuthenticationError) as err:
         raise CredentialsRefusedError("the broker refused the credentials") from err
     except InvalidFrameError as err:

@@ -1,0 +1,1 @@
+"""An INVERS fleet at the real broker, as its user sees it."""
