@@ -98,6 +98,8 @@ def test_an_event_may_tell_nothing(data: object) -> None:
 def test_an_event_without_an_id_has_no_identity() -> None:
     assert event("VehicleChanged", {}, id=None).identity is None
     assert event("VehicleChanged", {}, id=7).identity is None
+    # It is remembered for a while, so that nobody's is endless.
+    assert event("VehicleChanged", {}, id="x" * 200).identity == "x" * 128
     # What correlates is the same for several events.
     assert event("VehicleChanged", {}, id=None, flow_id="f").identity is None
 

@@ -147,6 +147,13 @@ def test_the_decoder_and_the_units_know_the_same_names() -> None:
             "km",
             "total_increasing",
         ),
+        (
+            "average_mileage_in_kilometers",
+            "Average mileage",
+            "distance",
+            "km",
+            "measurement",
+        ),
         ("cruise_in_kilometers_per_hour", "Cruise", "speed", "km/h", "measurement"),
         ("battery_in_volts", "Battery", "voltage", "V", "measurement"),
         ("battery_in_millivolts", "Battery", "voltage", "mV", "measurement"),

@@ -180,6 +180,13 @@ def test_a_change_of_the_lock_without_a_status_is_a_happening() -> None:
     )
 
 
+def test_a_status_of_the_lock_in_words_of_somebody_is_no_fact() -> None:
+    data = {"vehicle_id": VEHICLE, "central_lock": "opened by Kim"}
+    happening = event("CentralLockStatusChanged", data).happening
+    assert happening is not None
+    assert happening.facts == {}
+
+
 STARTED, ENDED = "2026-11-20T04:00:00Z", "2026-11-20T05:00:00Z"
 
 

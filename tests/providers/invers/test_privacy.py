@@ -111,6 +111,11 @@ def test_an_identifier_is_found_wherever_it_is_repeated(kind: str) -> None:
     assert_silent(message, PLATE)
 
 
+def test_former_plates_are_identifiers_as_well() -> None:
+    data = {"vehicle_id": VEHICLE, "former_plates": [PLATE], "note": f"was {PLATE}"}
+    assert_silent(event("VehicleChanged", data), PLATE)
+
+
 def test_personal_properties_are_no_readings() -> None:
     message = recorded(
         vin=VIN, license_plate=PLATE, driver_id="d", last_user="u", parking_location="x"
