@@ -17,7 +17,9 @@ from aio_pika.abc import (
     HeadersType,
 )
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
+from pamqp.common import FieldTable
 
+from . import queue_frames
 from .erlang import binary
 
 if TYPE_CHECKING:
@@ -89,9 +91,17 @@ class Administrator:
         await self.close_connections(username)
         await self.delete_queue(queue)
         await self.create_queue(queue, exchange)
+        await self.create_user(
+            username, password, write=_only(exchange), read=_only(queue)
+        )
+
+    async def create_user(
+        self, username: str, password: str, *, write: str, read: str
+    ) -> None:
+        """Make a user anew, with patterns of what it may write to and read from."""
         internal = "rabbit_auth_backend_internal"
         user, secret = binary(username), binary(password)
-        rights = ", ".join(map(binary, ("^$", _only(exchange), _only(queue))))
+        rights = ", ".join(map(binary, ("^$", write, read)))
         await self._evaluate(
             f"catch {internal}:delete_user({user}, {_ACTOR}), "
             f"ok = {internal}:add_user({user}, {secret}, {_ACTOR}), "
@@ -122,19 +132,26 @@ class Administrator:
                 f" [{{{binary('max-connections')}, {limit}}}], {_ACTOR})"
             )
 
-    async def create_queue(self, queue: str, exchange: str) -> None:
-        """Declare a durable classic queue, bound with `#` to a topic exchange."""
+    async def create_queue(
+        self,
+        queue: str,
+        exchange: str,
+        *,
+        keys: Iterable[str] = ("#",),
+        arguments: FieldTable | None = None,
+    ) -> None:
+        """Declare a durable classic queue of any name, bound to a topic exchange."""
         channel = await self._open_channel()
-        topic = await channel.declare_exchange(
+        await channel.declare_exchange(
             exchange, aio_pika.ExchangeType.TOPIC, durable=True
         )
-        declared = await channel.declare_queue(queue, durable=True)
-        await declared.bind(topic, "#")
+        await queue_frames.declare(channel, queue, arguments or {})
+        for key in keys:
+            await queue_frames.bind(channel, queue, exchange, key)
 
     async def delete_queue(self, queue: str) -> None:
         """Delete a queue with all it holds; the broker cancels its consumers."""
-        channel = await self._open_channel()
-        await channel.queue_delete(queue)
+        await queue_frames.delete(await self._open_channel(), queue)
 
     async def close_connections(self, username: str) -> int:
         """Drop a user's connections from the server's side; returns their number."""

@@ -27,6 +27,7 @@ from aio_pika.exceptions import (
 from aiormq.abc import AbstractChannel as UnderlayChannel, DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
 
+from . import queue_names
 from .delivery import PREFETCH, Delivery, Receiver
 from .errors import (
     AccessClosedError,
@@ -123,7 +124,7 @@ class AmqpStream:
         for future in done:
             future.result()
 
-    async def _deliver(self, message: DeliveredMessage) -> None:
+    async def _deliver(self, queue: str, message: DeliveredMessage) -> None:
         tag = message.delivery_tag or 0
         self._acknowledger.track(tag)
         self._receiver.handle(
@@ -133,6 +134,7 @@ class AmqpStream:
                 headers=message.header.properties.headers or {},
                 ack=partial(self._acknowledger.acknowledge, tag),
                 redelivered=bool(message.redelivered),
+                source=queue,
             )
         )
 
@@ -157,7 +159,7 @@ class AmqpStream:
     async def _subscribe(self, channel: UnderlayChannel) -> list[str]:
         """Consume every queue; returns the consumers' tags."""
         return [
-            (await channel.basic_consume(queue, self._deliver)).consumer_tag or ""
+            await queue_names.consume(channel, queue, partial(self._deliver, queue))
             for queue in self._endpoint.queues
         ]
 
@@ -323,9 +325,7 @@ async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceStat
     messages = consumers = 0
     for queue in queues:
         try:
-            declared = await channel.queue_declare(
-                queue, passive=True, timeout=CONNECT_TIMEOUT
-            )
+            declared = await queue_names.look(channel, queue, patience=CONNECT_TIMEOUT)
         except ChannelNotFoundEntity as err:
             raise SourceGoneError(queue) from err
         messages += declared.message_count or 0
