@@ -45,6 +45,10 @@ FREE_PROTOCOL_HALF = {
     "presets",
     "sending",
     "topics",
+    "messages",
+    "fields",
+    "places",
+    "privacy",
 }
 
 # From left to right; what is not named is a platform or another outermost part.
