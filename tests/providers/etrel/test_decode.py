@@ -332,6 +332,13 @@ def test_a_session_that_lacks_what_makes_one_is_counted_and_can_be_mapped(
     assert message.content is not None
 
 
+def test_a_session_without_a_time_does_not_stand_in_the_way_of_one_that_has_it() -> (
+    None
+):
+    timeless = decoded("session.ended", {"ChargingSessionId": 41231})
+    assert timeless.identity != decoded("session.ended", STOP).identity
+
+
 def test_the_body_names_the_location_where_the_routing_key_does_not() -> None:
     body = START | {"Location": {"Id": 78}}
     assert session_of(decoded("session.started", body, key="")).device_id == (
@@ -404,6 +411,15 @@ def test_a_status_with_a_time_is_one_message_however_often_it_comes() -> None:
     assert decoded("connector.statusChanged", later).identity != identity
     other = body | {"ConnectorId": 1}
     assert decoded("connector.statusChanged", other).identity != identity
+
+
+def test_when_a_charge_point_was_last_heard_of_is_not_when_its_status_changed() -> None:
+    body = PLACE | {
+        "Status": "Available",
+        "LastCommunicationTime": "2026-11-20T08:00:00",
+    }
+    (reading,) = readings_of(decoded("connector.statusChanged", body))
+    assert reading[3] == NOW
 
 
 def test_power_comes_with_a_status_that_tells_it() -> None:

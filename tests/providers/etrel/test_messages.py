@@ -2,6 +2,8 @@
 
 import pytest
 
+from custom_components.ev_streams.model import Message
+from custom_components.ev_streams.providers.etrel import messages
 from custom_components.ev_streams.providers.etrel.messages import (
     MESSAGE_TYPES,
     Kind,
@@ -183,3 +185,16 @@ def test_a_version_nobody_understands_is_tried_where_it_comes_alone() -> None:
 def test_both_spellings_of_one_version_are_one_message() -> None:
     plain = decoded("session.ended", ENDED)
     assert plain.identity == decoded("session.ended.v1", ENDED).identity
+
+
+def test_the_older_of_two_versions_that_are_understood_has_no_effect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The day a second version is understood, a user reads both queues for a while."""
+    tail = "asset.moved"
+    both = MessageType(tail=tail, versions=frozenset({1, 2}))
+    monkeypatch.setitem(messages.BY_TAIL, tail, both)
+    queues = [f"{USER}.*.{tail}", f"{USER}.*.{tail}.v2"]
+    assert decoded(tail, {"A": 1}, queues=queues) == Message()
+    assert decoded(f"{tail}.v2", {"A": 1}, queues=queues).content is not None
+    assert decoded(tail, {"A": 1}, queues=queues[:1]).content is not None

@@ -142,7 +142,7 @@ def _session(kind: Kind, told: Told, places: Places, now: datetime) -> _Effect:
         evse=places.outlet,
     )
     if change.happened_at is None:
-        return _Effect(unknown=f"message:{kind.tail} without time", key=session_id)
+        return _Effect(unknown=f"message:{kind.tail} without time")
     readings = () if places.metered is None else _metered(places.metered, change, told)
     return _Effect(updates=(*readings, change), key=session_id)
 

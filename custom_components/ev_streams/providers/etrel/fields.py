@@ -89,7 +89,6 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "EventTime",
         "Time",
         "DateTime",
-        "LastCommunicationTime",
     ),
     "reservation": ("ReservationId", "Reservation.Id", "ReservationNumber", "Id"),
     "reserved_from": ("ReservationFrom", "ReservedFrom", "ValidFrom", "From"),
