@@ -1,11 +1,12 @@
-"""Messages as a test writes them."""
+"""Messages as a test writes them, and what is in one once it is decoded."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 import json
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from custom_components.ev_streams.model import Message
+from custom_components.ev_streams.model import Message, Reading, SessionChange
 from custom_components.ev_streams.providers.etrel.decode import decode
 from custom_components.ev_streams.providers.etrel.fields import Fields
 from custom_components.ev_streams.stream.delivery import Delivery
@@ -13,6 +14,19 @@ from custom_components.ev_streams.stream.delivery import Delivery
 USER = "APIACCESS-12"
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 LJUBLJANA = Fields(time_zone=ZoneInfo("Europe/Ljubljana"))
+PLACE = {"ChargePoint": {"FriendlyCode": "CP-9"}, "ConnectorId": 2}
+# 08:00 to 09:30 in Ljubljana, which is an hour ahead of UTC in November.
+START: dict[str, Any] = {
+    "ChargingSessionId": 41231,
+    "ChargingSessionNumber": "S-2026/1231",
+    "ParkingFrom": "2026-11-20T07:50:00",
+    "ParkingTo": None,
+    "ConnectedFrom": "2026-11-20T08:00:00",
+}
+STOP = START | {
+    "ParkingTo": "2026-11-20T09:45:00",
+    "ConnectedTo": "2026-11-20T09:30:00",
+}
 
 
 def utc(hour: int, minute: int = 0, *, day: int = 20, month: int = 11) -> datetime:
@@ -55,3 +69,17 @@ def decoded(
         NOW,
         queues,
     )
+
+
+def session_of(message: Message) -> SessionChange:
+    """Return the one session that a message tells of."""
+    (change,) = [each for each in message.updates if isinstance(each, SessionChange)]
+    return change
+
+
+def readings_of(message: Message) -> list[tuple[str, str, object, datetime]]:
+    return [
+        (each.device_id, each.key, each.value, each.measured_at)
+        for each in message.updates
+        if isinstance(each, Reading)
+    ]

@@ -127,15 +127,12 @@ class Fields:
 
     def __post_init__(self) -> None:
         """Read the paths now, so that no message finds a bad one."""
-        for path in self._own().values():
+        for path in self.own_paths().values():
             if path:
                 parse_path(path)
 
-    def own_path(self, name: str) -> str:
-        """Return the user's path to what is called so, "" without one."""
-        return self._own().get(name, "")
-
-    def _own(self) -> dict[str, str]:
+    def own_paths(self) -> dict[str, str]:
+        """Return the user's paths by the names of `ALIASES`."""
         return {
             "device": self.device_path,
             "connector": self.connector_path,
@@ -158,6 +155,7 @@ class Told:
         """Nothing is looked for yet."""
         self.body = body
         self._fields = fields
+        self._own = fields.own_paths()
 
     def text(self, name: str) -> str | None:
         """Return a short text; a number is one too, 7.0 the same as 7."""
@@ -176,7 +174,7 @@ class Told:
 
     def session_energy(self) -> float | None:
         """Return the kWh of a session: by the user's path, else by its meter, else as told."""
-        if not self._fields.own_path("energy"):
+        if not self._own["energy"]:
             start, stop = self.energy("meter_start"), self.energy("meter_stop")
             if start is not None and stop is not None and stop >= start:
                 return round(stop - start, 6)
@@ -211,7 +209,7 @@ class Told:
 
     def _first[T](self, name: str, read: Callable[[object], T | None]) -> T | None:
         """Return the first of what is there that can be read as what it should be."""
-        own = self._fields.own_path(name)
+        own = self._own.get(name)
         for path in (own,) if own else ALIASES[name]:
             value = lookup(self.body, parse_path(path))
             if value is not MISSING and (found := read(value)) is not None:

@@ -1,6 +1,7 @@
 """Bodies without the people in them: content is shown, kept for a while and mapped."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 import re
 from typing import Final
 
@@ -51,6 +52,7 @@ def without_people(
     }
 
 
+@lru_cache(maxsize=2000)
 def is_personal(name: str) -> bool:
     """Whether a member of that name is about a person."""
     plain = re.sub(r"[\W_]", "", name.lower())
