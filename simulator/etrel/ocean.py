@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 import json
+from types import TracebackType
+from typing import Self
 
 from ..administrator import Administrator, QueueState, RoutedMessage
 from .station import Notification, Station
@@ -41,11 +43,26 @@ class ApiAccess:
 
 
 class EtrelOcean:
-    """Runs API accesses on a broker and tells each what it has chosen."""
+    """Runs API accesses on a broker and tells each what it has chosen.
+
+    As a context manager it takes its accesses with it at the end.
+    """
 
     def __init__(self, administrator: Administrator) -> None:
         self.administrator = administrator
         self.accesses: dict[str, ApiAccess] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for access in list(self.accesses.values()):
+            await self.revoke(access)
 
     async def add_access(
         self,

@@ -14,19 +14,12 @@ import pytest
 
 from custom_components.ev_streams.stream import queue_names
 from simulator.etrel import ApiAccess, EtrelOcean, Station
-from simulator.rabbitmq import Administrator
 
 HOUR = timedelta(hours=1)
 SINCE = datetime(2026, 11, 18, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
 STATION = Station()
 ENDED = "session.ended"
-
-
-@pytest.fixture
-def ocean(administrator: Administrator) -> EtrelOcean:
-    """Play the vendor on the broker."""
-    return EtrelOcean(administrator)
 
 
 async def connect(

@@ -22,7 +22,6 @@ from custom_components.ev_streams.stream.delivery import Delivery
 from custom_components.ev_streams.stream.errors import StreamError
 from custom_components.ev_streams.stream.supervisor import SourceState
 from simulator.etrel import ApiAccess, EtrelOcean, Station
-from simulator.rabbitmq import Administrator
 
 from .helpers import NOW, utc
 
@@ -99,12 +98,6 @@ def distinct(messages: list[Message]) -> list[Message]:
             found.append(message)
             seen.add(message.identity or "")
     return found
-
-
-@pytest.fixture
-def ocean(administrator: Administrator) -> EtrelOcean:
-    """Play the vendor on the broker."""
-    return EtrelOcean(administrator)
 
 
 def sessions_of(messages: list[Message]) -> list[SessionChange]:
