@@ -10,6 +10,7 @@ import pytest_socket
 # The plugin's own testing_config would win if nobody had imported ours before.
 import custom_components.ev_streams  # noqa: F401
 from simulator.easee import EaseeCloud
+from simulator.etrel import EtrelOcean
 from simulator.mosquitto import Mosquitto
 from simulator.rabbitmq import Administrator, RabbitMQ
 from simulator.stellantis import StellantisPlatform
@@ -87,3 +88,10 @@ async def cloud(administrator: Administrator) -> AsyncIterator[EaseeCloud]:
     """Start the played cloud; its accounts' queues are on the real broker."""
     async with EaseeCloud(administrator) as cloud:
         yield cloud
+
+
+@pytest.fixture
+async def ocean(administrator: Administrator) -> AsyncIterator[EtrelOcean]:
+    """Play Etrel Ocean on the real broker."""
+    async with EtrelOcean(administrator) as ocean:
+        yield ocean

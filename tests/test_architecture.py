@@ -34,11 +34,11 @@ FREE_MODULES = {
     "refusals",
     "announcer",
     "listeners",
+    "providers.queues",
     "appearances",
 }
 FREE_FOLDER = "stream"
 FREE_PROTOCOL_HALF = {
-    "queues",
     "api",
     "decode",
     "observations",
@@ -52,6 +52,10 @@ FREE_PROTOCOL_HALF = {
     "personal",
     "properties",
     "vehicle",
+    "messages",
+    "fields",
+    "places",
+    "privacy",
 }
 
 # From left to right; what is not named is a platform or another outermost part.
@@ -178,7 +182,9 @@ def must_be_free(name: str) -> bool:
     """Whether a module must know nothing of Home Assistant."""
     parts = name.split(".")
     if parts[0] == "providers":
-        return parts[-1] in FREE_PROTOCOL_HALF
+        return name in FREE_MODULES or (
+            len(parts) == 3 and parts[2] in FREE_PROTOCOL_HALF
+        )
     return name in FREE_MODULES or parts[0] == FREE_FOLDER
 
 
