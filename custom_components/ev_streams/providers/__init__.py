@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from .base import Provider
 from .easee import EASEE
+from .etrel import ETREL
 from .invers import INVERS
 from .stellantis import STELLANTIS
 
 PROVIDERS: Mapping[str, Provider] = {
     EASEE.key: EASEE,
     STELLANTIS.key: STELLANTIS,
+    ETREL.key: ETREL,
     INVERS.key: INVERS,
 }

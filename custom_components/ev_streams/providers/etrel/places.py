@@ -5,10 +5,14 @@ where the body names it.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from ...model import DeviceRecord
 from .fields import Told
 from .messages import STATUS_CHANGED, Kind
+
+LOCATION: Final = "location_"
+CONNECTOR: Final = "_connector_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ def places_of(kind: Kind, told: Told) -> Places:
     location_id = kind.location_id
     if location_id is None and (kind.type is None or kind.type.between):
         location_id = told.text("location")
-    location = None if location_id is None else f"location_{location_id}"
+    location = None if location_id is None else f"{LOCATION}{location_id}"
     charge_point = told.text("device")
     number = told.text("connector")
     parent = charge_point
@@ -49,7 +53,7 @@ def places_of(kind: Kind, told: Told) -> Places:
         parent = location
     connector = None
     if parent is not None and number is not None:
-        connector = f"{parent}_connector_{number}"
+        connector = f"{parent}{CONNECTOR}{number}"
     records = (
         _record(charge_point, told.text("device_name"), location),
         _record(location, told.text("location_name")),
@@ -70,3 +74,13 @@ def _record(
     if device_id is None:
         return None
     return DeviceRecord(device_id=device_id, name=name or "", parent_id=parent_id)
+
+
+def name_device(device_id: str) -> str:
+    """Name a device that no message has named, by its id."""
+    whole, found, connector = device_id.rpartition(CONNECTOR)
+    if found and whole:
+        return f"Connector {connector}"
+    if device_id.startswith(LOCATION):
+        return f"Location {device_id.removeprefix(LOCATION)}"
+    return f"Charge point {device_id}"
