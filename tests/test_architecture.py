@@ -45,6 +45,15 @@ FREE_PROTOCOL_HALF = {
     "presets",
     "sending",
     "topics",
+    "devices",
+    "facts",
+    "fields",
+    "meter",
+    "notifications",
+    "personal",
+    "sessions",
+    "signature",
+    "told",
 }
 
 # From left to right; what is not named is a platform or another outermost part.
