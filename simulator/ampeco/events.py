@@ -37,7 +37,7 @@ def security_event(point_id: int, moment: datetime, *, critical: bool) -> Notifi
         "chargePointId": point_id,
         "type": "TamperDetectionActivated",
         "timestamp": timestamp(moment),
-        "techInfo": "cover of D. River's box opened",
+        "techInfo": "cover of the box opened",
         "critical": critical,
     }
 
