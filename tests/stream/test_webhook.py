@@ -167,6 +167,18 @@ async def test_at_the_end_what_cannot_be_kept_is_to_come_again(
     assert await call == 503
 
 
+async def test_the_end_waits_for_a_disk_that_hangs_but_not_for_ever(
+    stream: WebhookStream, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "ACK_TIMEOUT", 0.05)
+    monkeypatch.setattr(ledger, "settle", asyncio.Event().wait)
+    ledger.is_prompt = False
+    async with running(stream):
+        call = asyncio.create_task(stream.receive(GOOD, BODY))
+        await ledger.arrived.wait()
+    assert await call == 503
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status", "reason"),
     [

@@ -250,6 +250,35 @@ async def test_a_list_without_an_end_is_left(
     assert tenant.requests[-1].query == "per_page=100&cursor=again"
 
 
+@pytest.mark.parametrize("link", [None, 4, "http://[", "", "?per_page=100"])
+async def test_a_link_that_leads_nowhere_ends_the_list(
+    client: AmpecoClient, tenant: AmpecoTenant, link: object
+) -> None:
+    entries = [{"id": 1, "name": "Post"}, {"name": "without an id"}, "no object"]
+    page = {"data": entries, "links": {"next": link}}
+    tenant.fail_next(CHARGE_POINTS, status=200, body=page, times=1000)
+    assert await client.charge_points() == [DeviceRecord(device_id="1", name="Post")]
+
+
+async def test_a_subscription_of_somebody_else_is_listed_as_far_as_it_is_legible(
+    client: AmpecoClient, tenant: AmpecoTenant
+) -> None:
+    page = {
+        "data": [
+            {"id": "9", "via": "kafka", "notifications": ["BootNotification", 4]},
+            {"via": "webhook"},
+            {"id": 10, "notifications": None, "webhook": {"callbackUrl": 4}},
+        ]
+    }
+    tenant.fail_next(SUBSCRIPTIONS, status=200, body=page)
+    assert await client.subscriptions() == [
+        Subscription(
+            subscription_id="9", via="kafka", notifications=("BootNotification",)
+        ),
+        Subscription(subscription_id="10", via="webhook", notifications=()),
+    ]
+
+
 async def test_what_failed_can_be_asked_for_every_fifteen_minutes(
     client: AmpecoClient, tenant: AmpecoTenant
 ) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from custom_components.ev_streams.ledger import Ledger
-from custom_components.ev_streams.model import SessionChange, SessionPhase
+from custom_components.ev_streams.model import Reading, SessionChange, SessionPhase
 from simulator.ampeco import notifications
 
 from .messages import AT, EVSE, POINT, decoded, readings_of, session_of, values_of
 
 STARTED_AT = datetime(2026, 11, 20, 4, 0, 0, tzinfo=UTC)
 STOPPED_AT = datetime(2026, 11, 20, 5, 0, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 TOKEN = "04A1B2C3D4E5F6"
 
 
@@ -100,8 +101,8 @@ def test_a_stop_tells_the_whole_session_and_the_outlet_comes_to_rest() -> None:
         evse="27",
     )
     assert readings_of(message) == {
-        (EVSE, "power"): (0, STOPPED_AT),
-        (EVSE, "current"): (0, STOPPED_AT),
+        (EVSE, "power"): (0, STOPPED_AT + SECOND),
+        (EVSE, "current"): (0, STOPPED_AT + SECOND),
         (EVSE, "session_energy"): (7.25, STOPPED_AT),
         (EVSE, "stop_reason"): ("evdisconnected", STOPPED_AT),
     }
@@ -189,11 +190,32 @@ def test_a_bill_does_not_make_an_old_session_the_newest_of_its_outlet() -> None:
     paid = update("finished", is_over=True, billingStatus="completed")
     paid["session"]["lastUpdatedAt"] = "2026-11-20T06:00:00Z"
     assert readings_of(decoded(paid)) == {
-        (EVSE, "power"): (0, STOPPED_AT),
-        (EVSE, "current"): (0, STOPPED_AT),
+        (EVSE, "power"): (0, STOPPED_AT + SECOND),
+        (EVSE, "current"): (0, STOPPED_AT + SECOND),
         (EVSE, "state_of_charge"): (64, STOPPED_AT),
         (EVSE, "session_energy"): (7.25, STOPPED_AT),
     }
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_the_outlet_is_at_rest_whenever_its_last_meter_values_come(
+    is_last: bool,
+) -> None:
+    last = notifications.session_meter_values(
+        charge_point_id=15,
+        evse_id=27,
+        session_id=77,
+        moment=STOPPED_AT,
+        values=[("Power Active Import", 1100, None)],
+    )
+    ledger = Ledger()
+    for body in (stop(), last) if is_last else (last, stop()):
+        for each in decoded(body).updates:
+            if isinstance(each, Reading):
+                ledger.apply(each, AT)
+    held = ledger.reading(EVSE, "power")
+    assert held is not None
+    assert held.value == 0
 
 
 @pytest.mark.parametrize("status", ["pending", "unknown"])

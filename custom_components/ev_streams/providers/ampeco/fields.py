@@ -35,10 +35,7 @@ def number(raw: object) -> float | None:
         return None
     if isinstance(raw, str) and not NUMBER.fullmatch(raw.strip()):
         return None
-    try:
-        value = float(raw)
-    except OverflowError:
-        return None
+    value = float(raw)
     return value if math.isfinite(value) else None
 
 

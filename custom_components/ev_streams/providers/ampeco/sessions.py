@@ -5,10 +5,10 @@ and its id a text, so that whichever comes first is the one that counts.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from ...model import SessionChange, SessionPhase, Value
+from ...model import Reading, SessionChange, SessionPhase, Value
 from .fields import identifier, kilo, label, members, moment, number, snake
 from .told import (
     Notification,
@@ -29,8 +29,10 @@ PHASES: Final[Mapping[str, SessionPhase]] = {
     "stop": SessionPhase.STOPPED,
 }
 # Inferred: nothing tells the power of an outlet whose session is over, and the last
-# value of it would stand for ever.
+# value of it would stand for ever. Just after the stop, for the last meter values have
+# its time, and may be told before it or after it.
 AT_REST: Final[Mapping[str, Value]] = {"power": 0.0, "current": 0.0}
+AT_REST_AFTER: Final = timedelta(seconds=1)
 
 
 def session_start_stop(told: Notification) -> Told:
@@ -44,7 +46,6 @@ def session_start_stop(told: Notification) -> Told:
         change = _start_or_stop(body, point, session_id, phase)
     stopped_at = None if change is None else change.stopped_at
     at_end = {
-        **AT_REST,
         "session_energy": None if change is None else change.energy,
         "stop_reason": label(body.get("reason")),
     }
@@ -52,6 +53,7 @@ def session_start_stop(told: Notification) -> Told:
         device_id=point or evse,
         updates=(
             *readings(evse, stopped_at, at_end),
+            *_at_rest(evse, change),
             *(() if change is None else (change,)),
         ),
         devices=records(point, evse),
@@ -70,11 +72,12 @@ def session_update(told: Notification) -> Told:
     if status in OVER:
         # It may be told again for its bill, when another session runs on the same EVSE.
         measured_at = None if change is None else change.stopped_at
-        values.update(AT_REST)
+        del values["power"]
     return Told(
         device_id=point or evse,
         updates=(
             *readings(evse, measured_at, values),
+            *_at_rest(evse, change),
             *(() if change is None else (change,)),
         ),
         devices=records(point, evse),
@@ -82,6 +85,13 @@ def session_update(told: Notification) -> Told:
         if status in {ACTIVE, *OVER, *NOT_BEGUN}
         else f"session status:{status[:40]}",
     )
+
+
+def _at_rest(evse: str | None, change: SessionChange | None) -> tuple[Reading, ...]:
+    """Return that an outlet gives nothing any more, once its session has stopped."""
+    if change is None or change.stopped_at is None:
+        return ()
+    return readings(evse, change.stopped_at + AT_REST_AFTER, AT_REST)
 
 
 def _action(body: Mapping[str, object]) -> str:
