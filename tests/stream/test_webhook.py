@@ -158,8 +158,10 @@ async def test_at_the_end_what_came_is_kept_and_answered(
 
 
 async def test_at_the_end_what_cannot_be_kept_is_to_come_again(
-    stream: WebhookStream, ledger: Ledger
+    stream: WebhookStream, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It is told so at once, and not when its patience is over.
+    monkeypatch.setattr(webhook, "ACK_TIMEOUT", 3600.0)
     ledger.is_prompt = ledger.can_settle = False
     async with running(stream):
         call = asyncio.create_task(stream.receive(GOOD, BODY))

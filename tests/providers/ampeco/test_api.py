@@ -191,6 +191,15 @@ async def test_an_answer_that_does_not_help_is_worth_another_try(
     assert len(await client.charge_points()) == 3
 
 
+async def test_no_redirect_is_followed_for_it_could_lead_the_token_anywhere(
+    client: AmpecoClient, tenant: AmpecoTenant
+) -> None:
+    tenant.fail_next("/", status=302, headers={"Location": f"{tenant.url}/elsewhere"})
+    with pytest.raises(ConnectionFailedError):
+        await client.charge_points()
+    assert [call.path for call in tenant.requests] == [CHARGE_POINTS]
+
+
 async def test_so_is_none_and_a_tenant_that_is_away(
     client: AmpecoClient, tenant: AmpecoTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,15 @@ def test_a_boot_tells_what_the_charge_point_is() -> None:
     assert facts_of(message) == {"charge_point_id": "15"}
 
 
+def test_a_text_that_is_too_long_for_a_state_is_none() -> None:
+    assert values_of(decoded(notifications.boot(15, AT, firmware="1" * 255)))
+    assert decoded(notifications.boot(15, AT, firmware="1" * 256)).updates == ()
+    fault = notifications.hardware_status(
+        15, AT, "faulted", error_code="OtherError", info="x" * 300
+    )
+    assert values_of(decoded(fault))["error_info"] == "x" * 255
+
+
 def test_a_boot_without_the_serial_number_of_the_point_has_that_of_its_box() -> None:
     body = notifications.boot(15, AT)
     body["bootNotification"]["charge_point_serial_number"] = ""

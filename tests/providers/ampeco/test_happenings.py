@@ -433,6 +433,42 @@ def test_what_the_user_may_map_is_there() -> None:
     assert session.body["session"]["billingStatus"] == "pending"
 
 
+@pytest.mark.parametrize(
+    "name", ["partnerInvite.changed", "PartnerInviteChangedNotification"]
+)
+def test_of_what_is_about_people_only_the_harmless_is_let_through(name: str) -> None:
+    message = decoded(
+        {
+            "notification": name,
+            "partnerInviteId": 15,
+            "action": {"by": "Dana"},
+            "note": "for Dana",
+            "lastUpdatedAt": "2026-11-20T05:01:01Z",
+        }
+    )
+    assert message.content == Content(
+        body={
+            "notification": name,
+            "partnerInviteId": 15,
+            "lastUpdatedAt": "2026-11-20T05:01:01Z",
+        },
+        subtopic=name,
+    )
+
+
+def test_the_number_of_a_tag_is_not_the_tag() -> None:
+    body = {"notification": "x", "idTagsId": 31, "idTags": ["04A1B2C3D4E5F6"]}
+    message = decoded(body)
+    assert message.content == Content(
+        body={"notification": "x", "idTagsId": 31}, subtopic="x"
+    )
+
+
+def test_a_whole_text_is_no_fact() -> None:
+    body = {"notification": "x", "chargePointId": 15, "status": "word " * 50}
+    assert facts_of(decoded(body)) == {"charge_point_id": "15"}
+
+
 def test_what_is_asked_for_by_default_is_about_no_person() -> None:
     for name in DEFAULT_NOTIFICATIONS:
         assert not [
