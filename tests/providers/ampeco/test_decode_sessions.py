@@ -197,6 +197,21 @@ def test_a_bill_does_not_make_an_old_session_the_newest_of_its_outlet() -> None:
     }
 
 
+def test_a_session_that_failed_without_a_time_moves_no_reading() -> None:
+    """Its last update may be of a later day, with another car at the outlet."""
+    failed = update("failed")
+    message = decoded(failed)
+    assert readings_of(message) == {}
+    assert session_of(message).stopped_at == AT
+
+
+@pytest.mark.parametrize("never", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_stop_at_the_end_of_time_has_no_time(never: str) -> None:
+    told = stop(stoppedAtTimestamp=never, lastUpdatedAt=never)
+    assert session_of(decoded(told)).stopped_at is None
+    assert readings_of(decoded(told)) == {}
+
+
 @pytest.mark.parametrize("is_last", [True, False])
 def test_the_outlet_is_at_rest_whenever_its_last_meter_values_come(
     is_last: bool,

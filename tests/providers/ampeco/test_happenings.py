@@ -495,7 +495,8 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
+    | st.text()
+    | st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     max_leaves=15,
 )

@@ -13,6 +13,8 @@ import re
 STATE_LENGTH = 255
 ID_LENGTH = 64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Later than this is a placeholder for never, with which nothing can be computed.
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 # Python itself would also take 1_0 and the digits of other scripts.
 NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?[0-9]+\.")
 WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -46,7 +48,7 @@ def kilo(raw: object) -> float | None:
 
 
 def moment(raw: object) -> datetime | None:
-    """Return ISO 8601 as aware UTC; without a zone it is UTC, before 1970 it is none."""
+    """Return ISO 8601 as aware UTC, which it is without a zone; None before 1970 and for never."""
     if not isinstance(raw, str):
         return None
     try:
@@ -54,7 +56,7 @@ def moment(raw: object) -> datetime | None:
         told = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
     except ValueError, OverflowError:
         return None
-    return told if told >= EPOCH else None
+    return told if EPOCH <= told < NEVER else None
 
 
 def label(raw: object) -> str | None:

@@ -1,4 +1,4 @@
-"""The names of the notifications: which mean the same, which to subscribe, which old tenants know."""
+"""The names of the notifications: which mean the same, and which a tenant is asked for."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final

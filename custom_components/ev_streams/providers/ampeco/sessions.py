@@ -53,7 +53,7 @@ def session_start_stop(told: Notification) -> Told:
         device_id=point or evse,
         updates=(
             *readings(evse, stopped_at, at_end),
-            *_at_rest(evse, change),
+            *_at_rest(evse, stopped_at),
             *(() if change is None else (change,)),
         ),
         devices=records(point, evse),
@@ -71,13 +71,13 @@ def session_update(told: Notification) -> Told:
     values = _values(session)
     if status in OVER:
         # It may be told again for its bill, when another session runs on the same EVSE.
-        measured_at = None if change is None else change.stopped_at
+        measured_at = moment(session.get("stoppedAt"))
         del values["power"]
     return Told(
         device_id=point or evse,
         updates=(
             *readings(evse, measured_at, values),
-            *_at_rest(evse, change),
+            *(_at_rest(evse, measured_at) if status in OVER else ()),
             *(() if change is None else (change,)),
         ),
         devices=records(point, evse),
@@ -87,11 +87,11 @@ def session_update(told: Notification) -> Told:
     )
 
 
-def _at_rest(evse: str | None, change: SessionChange | None) -> tuple[Reading, ...]:
+def _at_rest(evse: str | None, stopped_at: datetime | None) -> tuple[Reading, ...]:
     """Return that an outlet gives nothing any more, once its session has stopped."""
-    if change is None or change.stopped_at is None:
+    if stopped_at is None:
         return ()
-    return readings(evse, change.stopped_at + AT_REST_AFTER, AT_REST)
+    return readings(evse, stopped_at + AT_REST_AFTER, AT_REST)
 
 
 def _action(body: Mapping[str, object]) -> str:
