@@ -56,6 +56,13 @@ FREE_PROTOCOL_HALF = {
     "fields",
     "places",
     "privacy",
+    "devices",
+    "facts",
+    "meter",
+    "notifications",
+    "sessions",
+    "signature",
+    "told",
 }
 
 # From left to right; what is not named is a platform or another outermost part.

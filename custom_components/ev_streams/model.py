@@ -77,7 +77,7 @@ class SessionChange:
     energy: float | None = None
     meter_start: float | None = None
     meter_stop: float | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     evse: str | None = None
     is_derived: bool = False
     arrived_at: datetime | None = None
@@ -104,7 +104,7 @@ class Session:
     energy: float | None = None
     meter_start: float | None = None
     meter_stop: float | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     evse: str | None = None
     is_derived: bool = False
     replayed: bool = False

@@ -1,7 +1,7 @@
 """Easee, played: its cloud, its chargers and the cars at them."""
 
+from ..faults import Request
 from .account import EaseeAccount
-from .api import Request
 from .backlog import Backlog, make_backlog
 from .charger import EaseeCharger
 from .cloud import EaseeCloud

@@ -11,9 +11,10 @@ from typing import Self
 from aiohttp import web
 
 from ..administrator import Administrator
+from ..faults import Faults, Request
 from . import observations
 from .account import EaseeAccount
-from .api import ApiError, Faults, RateLimit, Request, Tokens
+from .api import ApiError, RateLimit, Tokens
 from .charger import PRODUCTS, EaseeCharger
 from .observations import ObservationValue, data_type, timestamp
 

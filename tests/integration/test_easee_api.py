@@ -14,6 +14,7 @@ import pytest
 from custom_components.ev_streams.model import SessionChange
 from custom_components.ev_streams.providers.easee import account as easee, api
 from custom_components.ev_streams.providers.easee.api import EaseeClient
+from custom_components.ev_streams.stream import http
 from custom_components.ev_streams.stream.errors import (
     AccountRefusedError,
     ConnectionFailedError,
@@ -139,7 +140,7 @@ async def test_wait_that_the_api_asks_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A 429 is waited out and the call made again."""
-    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(http, "SHORTEST_RETRY_AFTER", 0.01)
     if retry_after == "a date":
         retry_after = in_two_tenths()
     cloud.fail_next("/api/chargers", status=429, headers={"Retry-After": retry_after})
@@ -178,8 +179,8 @@ async def test_api_that_never_has_time(
     retry_after: str,
 ) -> None:
     """However short the wait that is asked for, a call is made three times at most."""
-    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
-    monkeypatch.setattr(api, "DEFAULT_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(http, "SHORTEST_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(http, "DEFAULT_RETRY_AFTER", 0.01)
     cloud.fail_next(
         "/api/chargers", status=429, headers={"Retry-After": retry_after}, times=50
     )
@@ -212,7 +213,7 @@ async def test_redirect_is_not_followed(cloud: EaseeCloud, client: EaseeClient) 
 )
 def test_addresses_that_a_password_may_go_to(address: str, is_accepted: bool) -> None:
     """By https anywhere; without it only within this machine."""
-    assert api._is_secure(address) is is_accepted
+    assert http.is_secure(address) is is_accepted
 
 
 async def test_no_answer_in_time(
@@ -381,7 +382,7 @@ async def test_hourly_usage_waits_as_the_api_asks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A limit that was met costs time, no figure."""
-    monkeypatch.setattr(api, "SHORTEST_RETRY_AFTER", 0.01)
+    monkeypatch.setattr(http, "SHORTEST_RETRY_AFTER", 0.01)
     account.chargers[SERIAL].hourly_usage[MARCH] = 3.5
     cloud.fail_next(USAGE, status=429, headers={"Retry-After": "0"})
     assert await usage.hourly_energy(SERIAL, MARCH, MARCH + HOUR) == {MARCH: 3.5}

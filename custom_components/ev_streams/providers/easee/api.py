@@ -7,26 +7,18 @@ Every failure is a StreamError; none carries a secret.
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from ipaddress import ip_address
-import math
-from time import monotonic, time
+from time import monotonic
 from typing import Any, Final
 
 import aiohttp
 import orjson
-from yarl import URL
 
 from ...model import BadInputError
-from ...stream.errors import (
-    AccountRefusedError,
-    CertificateRefusedError,
-    ConnectionFailedError,
-)
+from ...stream.errors import AccountRefusedError, ConnectionFailedError
+from ...stream.http import InsecureAddressError, api_errors, is_secure, retry_after
 from .observations import text
 
 DEFAULT_API_URL: Final = "https://api.easee.com"
@@ -34,8 +26,6 @@ REQUEST_TIMEOUT: Final = 30
 # The vendor allows 100 calls in 5 minutes and counts by public address.
 OBSERVATION_CALLS: Final = 90
 OBSERVATION_PERIOD: Final = 300.0
-DEFAULT_RETRY_AFTER: Final = 60.0
-SHORTEST_RETRY_AFTER: Final = 1.0
 ATTEMPTS: Final = 3
 # A token is renewed this long before it ends, or at half its life if that is shorter.
 RENEW_BEFORE: Final = 600.0
@@ -46,12 +36,6 @@ REFUSALS: Final = {
     HTTPStatus.FORBIDDEN,
     HTTPStatus.NOT_FOUND,
 }
-
-
-class InsecureAddressError(ConnectionFailedError):
-    """The API address would send the password in clear over a network."""
-
-    form_error = "insecure_address"
 
 
 class NotAnIntegrationAccountError(AccountRefusedError):
@@ -105,7 +89,7 @@ class EaseeClient:
         self._username = username
         self._password = password
         self._url = api_url.rstrip("/")
-        self._is_secure = _is_secure(api_url)
+        self._is_secure = is_secure(api_url)
         self._patience = patience
         self._tokens: _Tokens | None = None
         self._login_lock = asyncio.Lock()
@@ -246,13 +230,11 @@ class EaseeClient:
         deadline = monotonic() + self._patience
         for _ in range(ATTEMPTS):
             await self._wait_while_blocked(deadline)
-            status, answer, retry_after = await self._send_once(
-                method, path, token, json
-            )
+            status, answer, wait = await self._send_once(method, path, token, json)
             if status != HTTPStatus.TOO_MANY_REQUESTS:
                 return status, answer
-            self._blocked_until = monotonic() + retry_after
-        raise ConnectionFailedError("the API asks to wait", retry_after=retry_after)
+            self._blocked_until = monotonic() + wait
+        raise ConnectionFailedError("the API asks to wait", retry_after=wait)
 
     async def _wait_while_blocked(self, deadline: float) -> None:
         if self._blocked_until > deadline:
@@ -267,7 +249,7 @@ class EaseeClient:
         headers = {"Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        try:
+        with api_errors():
             async with self._session.request(
                 method,
                 f"{self._url}{path}",
@@ -286,20 +268,8 @@ class EaseeClient:
                 return (
                     response.status,
                     answer,
-                    _retry_after(response.headers.get("Retry-After")),
+                    retry_after(response.headers.get("Retry-After")),
                 )
-        except TimeoutError as err:
-            raise ConnectionFailedError("the API gave no answer in time") from err
-        except aiohttp.ClientConnectorCertificateError as err:
-            raise CertificateRefusedError("the API has a bad certificate") from err
-        except aiohttp.ClientError as err:
-            raise ConnectionFailedError(
-                f"the API cannot be reached: {type(err).__name__}"
-            ) from err
-        except ValueError as err:
-            raise ConnectionFailedError(
-                "the API gave an answer that is no JSON"
-            ) from err
 
 
 def _ok(status: int, answer: object) -> object:
@@ -324,29 +294,3 @@ def _tokens(answer: object) -> _Tokens:
     return _Tokens(
         access, refresh, monotonic() + lifetime - min(RENEW_BEFORE, lifetime / 2)
     )
-
-
-def _retry_after(header: str | None) -> float:
-    """Read seconds or a date, as HTTP allows both; never so short that calls would spin."""
-    seconds = DEFAULT_RETRY_AFTER
-    if header is not None:
-        try:
-            seconds = float(header)
-        except ValueError:
-            with suppress(ValueError):
-                seconds = parsedate_to_datetime(header).timestamp() - time()
-    if not math.isfinite(seconds):
-        seconds = DEFAULT_RETRY_AFTER
-    return max(SHORTEST_RETRY_AFTER, seconds)
-
-
-def _is_secure(address: str) -> bool:
-    """Whether the password may be sent there: by https, or not over a network at all."""
-    try:
-        url = URL(address)
-        return url.scheme == "https" or (
-            url.host is not None
-            and (url.host == "localhost" or ip_address(url.host).is_loopback)
-        )
-    except ValueError:
-        return False
