@@ -122,5 +122,11 @@ class TopicDeniedError(SourceGoneError):
     form_error = "topic_denied"
 
 
+class GroupDeniedError(StreamError):
+    """The broker does not let us read as a member of the group."""
+
+    form_error = "group_denied"
+
+
 class SourceSharedError(ConnectionFailedError):
     """Somebody else reads the queue and lets nobody in besides."""
