@@ -128,5 +128,11 @@ class TopicDeniedError(SourceGoneError):
     wrong_field = None
 
 
+class GroupDeniedError(StreamError):
+    """The broker does not let us read as a member of the group."""
+
+    form_error = "group_denied"
+
+
 class SourceSharedError(ConnectionFailedError):
     """Somebody else reads the queue and lets nobody in besides."""
