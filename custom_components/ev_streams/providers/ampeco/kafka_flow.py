@@ -21,7 +21,12 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ...secret_store import SecretStore
-from ...stream.errors import FilesGoneError, StreamError
+from ...stream.errors import (
+    FilesGoneError,
+    SourceGoneError,
+    StreamError,
+    TopicDeniedError,
+)
 from ...stream.kafka import KafkaEndpoint, SaslMechanism, SecurityProtocol, probe
 from ...stream.tls import Tls
 from ..base import Given, ProviderForm, Trial
@@ -153,7 +158,12 @@ class KafkaForm(ProviderForm):
             partial(secrets_of, given, is_needed=_has_tls(data))
         )
         data[CONF_KEPT] = sorted(secrets)
-        await probe(endpoint(data, await _load_tls(hass, data, secrets)))
+        try:
+            await probe(endpoint(data, await _load_tls(hass, data, secrets)))
+        except SourceGoneError as err:
+            is_denied = isinstance(err, TopicDeniedError)
+            err.wrong_field = (CONF_TOPIC, "denied" if is_denied else "not_there")
+            raise
         return Trial(
             account_id=data[CONF_ACCOUNT],
             title=f"AMPECO {data[CONF_TOPIC]}",
