@@ -1,5 +1,6 @@
 """What a user of an Etrel API access does and sees, in a few words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,13 @@ from homeassistant.helpers import device_registry as dr
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from simulator.etrel import ApiAccess, ChargingSession, EtrelOcean, Station
+from simulator.etrel import (
+    ApiAccess,
+    ChargingSession,
+    EtrelOcean,
+    Notification,
+    Station,
+)
 
 from ..helpers import wait_live, wait_until
 
@@ -66,25 +73,36 @@ async def add_access(
 
 def session(number: int = 5001, **changes: Any) -> ChargingSession:
     """Return a session of 45 minutes at 8 kW that is just over."""
-    return ChargingSession(
-        **{
-            "session_id": number,
-            "charge_point": POINT,
-            "connector": 1,
-            "connected": NOW - timedelta(minutes=50),
-            "started": NOW - timedelta(minutes=46),
-            "stopped": NOW - timedelta(minutes=1),
-            "power": 8.0,
-            "meter_start": 100.0,
-        }
-        | changes
+    usual = ChargingSession(
+        session_id=number,
+        charge_point=POINT,
+        connector=1,
+        connected=NOW - timedelta(minutes=50),
+        started=NOW - timedelta(minutes=46),
+        stopped=NOW - timedelta(minutes=1),
+        power=8.0,
+        meter_start=100.0,
     )
+    return replace(usual, **changes)
 
 
 async def received(entry: EvStreamsConfigEntry, count: int) -> None:
     """Wait until so many messages have come since the entry was loaded."""
     vitals = entry.runtime_data.vitals
     await wait_until(lambda: vitals.messages >= count, f"message {count}")
+
+
+async def tell(
+    entry: EvStreamsConfigEntry, ocean: EtrelOcean, *notifications: Notification
+) -> None:
+    """Let one message after the other be told, and come.
+
+    Each type has a queue of its own: nothing else keeps them in order.
+    """
+    for notification in notifications:
+        count = entry.runtime_data.vitals.messages + 1
+        await ocean.publish(notification)
+        await received(entry, count)
 
 
 def registered(
