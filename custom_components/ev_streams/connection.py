@@ -66,6 +66,7 @@ class ConnectionMonitor(StreamObserver):
         self._is_connected = False
         self._loss_logged = False
         self._shared_looks = 0
+        self._is_full = False
         self._missing: tuple[str, ...] = ()
         self._cancel_grace: CALLBACK_TYPE | None = None
 
@@ -93,9 +94,6 @@ class ConnectionMonitor(StreamObserver):
     def connected(self, backlog: int | None) -> None:
         self._is_connected = True
         self.backlog.begin(backlog)
-        limit = self._provider.backlog_limit
-        if limit is not None and backlog is not None and backlog >= limit:
-            self._overflowed(backlog, limit)
         self.last_error = None
         self._end_grace()
         self._set_available(True)
@@ -115,6 +113,7 @@ class ConnectionMonitor(StreamObserver):
                 self._source_gone(", ".join(state.missing))
             else:
                 self._clear(ISSUE_SOURCE_GONE)
+        self._check_overflow(state.fullest)
         self._shared_looks = self._shared_looks + 1 if state.other_consumers else 0
         if self._shared_looks == SHARED_AFTER_LOOKS:
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
@@ -126,6 +125,8 @@ class ConnectionMonitor(StreamObserver):
         self._disconnected(StreamStatus.WAITING_TO_RETRY, error)
         self.retries += 1
         if isinstance(error, SourceGoneError):
+            # Of these some may be back before others.
+            self._missing = ()
             self._source_gone(error.source)
         elif isinstance(error, SourceSharedError):
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
@@ -141,6 +142,7 @@ class ConnectionMonitor(StreamObserver):
 
     def _disconnected(self, status: StreamStatus, error: StreamError) -> None:
         self._shared_looks = 0
+        self._is_full = False
         self.last_error = str(error)
         if not self._loss_logged:
             self._loss_logged = True
@@ -176,15 +178,21 @@ class ConnectionMonitor(StreamObserver):
             self.available = available
             self._on_available()
 
-    def _overflowed(self, backlog: int, limit: int) -> None:
-        """Tell that messages may be lost, until the user has read it."""
-        self._raise(
-            ISSUE_OVERFLOW,
-            ir.IssueSeverity.WARNING,
-            is_fixable=True,
-            waiting=str(backlog),
-            limit=str(limit),
-        )
+    def _check_overflow(self, waiting: int) -> None:
+        """Tell that messages may be lost, once for each time, until the user has read it.
+
+        A vendor's limit is that of each queue.
+        """
+        limit = self._provider.backlog_limit
+        was_full, self._is_full = self._is_full, limit is not None and waiting >= limit
+        if self._is_full and not was_full:
+            self._raise(
+                ISSUE_OVERFLOW,
+                ir.IssueSeverity.WARNING,
+                is_fixable=True,
+                waiting=str(waiting),
+                limit=str(limit),
+            )
 
     def _source_gone(self, source: str) -> None:
         self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=source)

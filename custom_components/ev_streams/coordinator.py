@@ -208,6 +208,7 @@ class EvStreamsCoordinator:
                 if self.inventory.is_deselected(device_id):
                     await self.committer.forget_device(device_id)
                     self.intake.forget(device_id)
+                    self.traffic.forget(device_id)
             if not self._entry.options.get(CONF_HISTORY, True):
                 # They would keep their readings in the file for ever.
                 await self.store.forget_hours(contents.late_hours)
@@ -332,6 +333,7 @@ class EvStreamsCoordinator:
             ) from err
         self.inventory.forget(device_id)
         self.intake.forget(device_id)
+        self.traffic.forget(device_id)
         self.appearances.forget(device_id)
 
     def _park(self, message: Message, delivery: Delivery) -> bool:

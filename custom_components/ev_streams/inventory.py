@@ -46,6 +46,7 @@ class Inventory:
         self._asked_at: dict[str, float] = {}
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._listed_at = 0.0
         self._names: dict[str, DeviceRecord] = {}
         self.account_info = DeviceInfo(
@@ -86,7 +87,7 @@ class Inventory:
         for record in sorted(records, key=lambda each: each.parent_id is not None):
             known = self.listed.get(record.device_id)
             met = self._named(record if known is None else _merged(known, record))
-            if met != known:
+            if met != known or self._is_left_to_us(met):
                 self._take([*(self.listed | {met.device_id: met}).values()])
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
@@ -236,7 +237,10 @@ class Inventory:
 
     def _choose(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what the user picked; without a pick everything, as long as it is not many."""
-        records = [each for each in records if not self._is_followed_elsewhere(each)]
+        self._elsewhere = {
+            each.device_id for each in records if self._is_followed_elsewhere(each)
+        }
+        records = [each for each in records if each.device_id not in self._elsewhere]
         wholes = dict.fromkeys(self.whole_of(each.device_id) for each in records)
         limit = self._provider.follow_at_most
         picked: Collection[str] | None = self._entry.options.get(CONF_DEVICES)
@@ -274,6 +278,12 @@ class Inventory:
             entry.runtime_data.inventory.is_followed(record.device_id)
             for entry in self._hass.config_entries.async_loaded_entries(DOMAIN)
             if entry.entry_id != self._entry.entry_id
+        )
+
+    def _is_left_to_us(self, record: DeviceRecord) -> bool:
+        """Whether another entry showed the device when last looked at, and does no more."""
+        return record.device_id in self._elsewhere and not self._is_followed_elsewhere(
+            record
         )
 
     def _restore(self) -> None:

@@ -210,7 +210,7 @@ class Provider:
     message has named, and up to `follow_at_most` are followed unless the user picks.
     The user maps fields for all devices at once then.
 
-    `backlog_limit` is how many messages wait for us at most: older ones are lost then.
+    `backlog_limit` is how many wait in a queue at most: older messages are lost then.
     `silence_limit` is how long nothing may come before the user has to look.
 
     `tells_arrival` is false where messages do not say when they reached the vendor's

@@ -106,8 +106,9 @@ class AmqpStream:
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(partial(_consumer_cancelled, lost))
         state = await _look(underlay, queues)
-        observer.connected(state.messages)
+        # First what is missing: whoever is told of the connection knows it then.
         observer.watched(replace(state, missing=missing))
+        observer.connected(state.messages)
         subscribing = asyncio.ensure_future(self._subscribe(underlay, queues))
         tasks = [
             asyncio.ensure_future(self._acknowledger.run(underlay)),
@@ -163,8 +164,8 @@ class AmqpStream:
                 raise ConnectionFailedError("the broker shows no sign of life")
             state = look.result()
             observer.watched(
-                SourceState(
-                    messages=state.messages,
+                replace(
+                    state,
                     other_consumers=max(0, state.other_consumers - own),
                     missing=missing,
                 )
@@ -376,15 +377,18 @@ async def _return_of(connection: AbstractConnection, missing: tuple[str, ...]) -
 
 async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceState:
     """Sum up the queues by passive declare; the consumers counted include our own."""
-    messages = consumers = 0
+    depths: list[int] = []
+    consumers = 0
     for queue in queues:
         try:
             declared = await queue_names.look(channel, queue, patience=CONNECT_TIMEOUT)
         except ChannelNotFoundEntity as err:
             raise SourceGoneError(queue) from err
-        messages += declared.message_count or 0
+        depths.append(declared.message_count or 0)
         consumers += declared.consumer_count or 0
-    return SourceState(messages=messages, other_consumers=consumers)
+    return SourceState(
+        messages=sum(depths), other_consumers=consumers, fullest=max(depths)
+    )
 
 
 async def _close(connection: AbstractConnection) -> None:

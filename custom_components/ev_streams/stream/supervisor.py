@@ -22,11 +22,13 @@ _LOGGER = logging.getLogger(__name__)
 class SourceState:
     """What the broker tells of the queues: messages not yet delivered, consumers besides us.
 
-    `missing` names those that are not there, while others are.
+    `fullest` is how many of the messages wait in the queue that has the most. `missing`
+    names those that are not there, while others are.
     """
 
     messages: int
     other_consumers: int
+    fullest: int = 0
     missing: tuple[str, ...] = ()
 
 
