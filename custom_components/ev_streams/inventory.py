@@ -135,6 +135,14 @@ class Inventory:
             device_id = record.parent_id
         return device_id
 
+    def parts_of(self, device_id: str) -> list[str]:
+        """Return the devices that are parts of this one, if it is a whole."""
+        return [
+            each
+            for each in self.followed
+            if each != device_id and self.whole_of(each) == device_id
+        ]
+
     def forget(self, device_id: str) -> None:
         """Stop following a device that the user removed; it is new should it come back."""
         self.followed.pop(device_id, None)
@@ -161,8 +169,13 @@ class Inventory:
         return [each for each in known if self.whole_of(each) == each]
 
     def is_list_due(self) -> bool:
-        """Whether to ask for the list: somebody waits for it, or it is not of just now."""
-        return bool(self._awaited) or monotonic() - self._listed_at >= LIST_FRESH_FOR
+        """Whether to ask for the list: somebody waits for it, or it is not of just now.
+
+        Where messages tell which devices there are, an account may have nothing to list
+        before its stream runs: what it said at setup is no list then.
+        """
+        is_fresh = monotonic() - self._listed_at < LIST_FRESH_FOR
+        return bool(self._awaited) or self.is_discovering or not is_fresh
 
     def is_followed(self, device_id: str) -> bool:
         """Whether messages of the device are wanted."""
