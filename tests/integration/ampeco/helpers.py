@@ -1,6 +1,6 @@
 """What a user of an AMPECO tenant does and sees, in a few words."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ type HomeAssistantClient = TestClient[web.Request, web.Application]
 
 TOKEN = "tenant-token"
 POINT, EVSE, OTHER_EVSE = "15", "27", "28"
+PIECE = 65_536
 # As devices they are known by these.
 EVSE_DEVICE, OTHER_EVSE_DEVICE = f"evse_{EVSE}", f"evse_{OTHER_EVSE}"
 
@@ -119,17 +120,18 @@ class Caller:
 
     async def call(
         self,
-        entry: EvStreamsConfigEntry,
+        entry: ConfigEntry,
         content: Mapping[str, Any] | bytes,
         *,
         signed: str | None = None,
         sent_at: datetime | None = None,
         token: str = TOKEN,
         method: str = "POST",
+        is_chunked: bool = False,
     ) -> int:
         """Return the status of a call; `signed` is the header instead of the right one.
 
-        An empty one stands for none.
+        An empty one stands for none. A chunked body does not say how long it is.
         """
         body = content if isinstance(content, bytes) else encoded(content)
         at = sent_at or datetime.now(UTC)
@@ -142,6 +144,14 @@ class Caller:
             del headers["X-Signature"]
         path = f"/api/webhook/{entry.data['webhook_id']}"
         async with self._client.request(
-            method, path, data=body, headers=headers
+            method,
+            path,
+            data=_pieces(body) if is_chunked else body,
+            headers=headers,
         ) as response:
             return response.status
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), PIECE):
+        yield body[start : start + PIECE]
