@@ -82,8 +82,7 @@ class Inventory:
 
     def meet(self, records: Iterable[DeviceRecord]) -> None:
         """Take note of devices that a message tells of, and of what it tells of them."""
-        # The whole before its parts, which are shown as such.
-        for record in sorted(records, key=lambda each: each.parent_id is not None):
+        for record in records:
             known = self.listed.get(record.device_id)
             met = self._named(record if known is None else _merged(known, record))
             if met != known:
@@ -91,6 +90,7 @@ class Inventory:
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
+        records = self._with_wholes(records)
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         for record in self._choose(records):
@@ -105,6 +105,19 @@ class Inventory:
         for listener in self._listeners:
             listener(new)
         return new
+
+    def _with_wholes(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Return the records, before any part its whole, be it told of or not.
+
+        What a part tells is of the whole, which has to be there for that.
+        """
+        told = {each.device_id for each in records}
+        untold = {each.parent_id for each in records if each.parent_id not in told}
+        wholes = [
+            self._named(DeviceRecord(device_id=each, name=""))
+            for each in sorted(filter(None, untold))
+        ]
+        return sorted([*wholes, *records], key=lambda each: each.parent_id is not None)
 
     def remove_deselected(self) -> None:
         """Take the devices off the registry that the user chose not to follow any more."""

@@ -7,17 +7,29 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from simulator.ampeco import AmpecoTenant, ChargePoint, Evse
+from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
+from simulator.ampeco import AmpecoTenant, ChargePoint, Evse, notifications
 
-from .helpers import EVSE, OTHER_EVSE, POINT, Caller, HomeAssistantClient
+from .helpers import (
+    EVSE,
+    OTHER_EVSE,
+    POINT,
+    Caller,
+    HomeAssistantClient,
+    add_tenant,
+    only_subscription,
+)
 
 
 @pytest.fixture
 async def client(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> HomeAssistantClient:
-    """Let Home Assistant serve on a port, and know its own address."""
-    for component in ("webhook", "file_upload"):
+    """Let Home Assistant serve on a port, and know its own address.
+
+    A server that runs takes no more routes: whatever adds some has to be there before.
+    """
+    for component in ("webhook", "file_upload", "diagnostics"):
         assert await async_setup_component(hass, component, {})
     client: HomeAssistantClient = await hass_client_no_auth()
     address = str(client.make_url("")).rstrip("/")
@@ -46,3 +58,13 @@ async def tenant(
 def caller(client: HomeAssistantClient) -> Caller:
     """Call webhooks by hand."""
     return Caller(client)
+
+
+@pytest.fixture
+async def entry(
+    hass: HomeAssistant, tenant: AmpecoTenant, every_entity_enabled: None
+) -> EvStreamsConfigEntry:
+    """Add a tenant that sends whatever there is."""
+    entry = await add_tenant(hass, tenant)
+    only_subscription(tenant).notifications = tuple(notifications.NAMES)
+    return entry

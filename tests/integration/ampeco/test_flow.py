@@ -14,7 +14,7 @@ from custom_components.ev_streams.coordinator import REFRESH_INTERVAL
 from custom_components.ev_streams.providers.ampeco.notifications import (
     DEFAULT_NOTIFICATIONS,
 )
-from simulator.ampeco import AmpecoTenant, notifications
+from simulator.ampeco import AmpecoTenant
 
 from ..helpers import state, wait_for_question, wait_live, wait_until
 from .helpers import (
@@ -30,10 +30,10 @@ from .helpers import (
     reconfigure,
     url_of,
 )
+from .told import boot
 
 SUBSCRIPTIONS = "/public-api/notifications/v2.0"
-NOW = dt_util.utcnow().replace(microsecond=0)
-BOOT = notifications.boot(int(POINT), NOW)
+BOOT = boot()
 
 
 async def lose_address(hass: HomeAssistant) -> None:

@@ -1,7 +1,5 @@
 """The tenant has one subscription that calls us, and sends again what we missed."""
 
-from datetime import datetime, timedelta
-
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CoreState, HomeAssistant
@@ -17,7 +15,7 @@ from custom_components.ev_streams.coordinator import (
 from custom_components.ev_streams.providers.ampeco.notifications import (
     DEFAULT_NOTIFICATIONS,
 )
-from simulator.ampeco import AmpecoTenant, events, notifications
+from simulator.ampeco import AmpecoTenant, events
 
 from ..helpers import (
     phases,
@@ -28,7 +26,6 @@ from ..helpers import (
     wait_until,
 )
 from .helpers import (
-    EVSE,
     EVSE_DEVICE,
     POINT,
     Caller,
@@ -37,15 +34,7 @@ from .helpers import (
     url_of,
     wait_for_names,
 )
-
-MINUTE = timedelta(minutes=1)
-NOW = dt_util.utcnow().replace(microsecond=0)
-
-
-def boot(
-    moment: datetime = NOW, firmware: str = "1.8.32"
-) -> notifications.Notification:
-    return notifications.boot(int(POINT), moment, firmware=firmware)
+from .told import MINUTE, NOW, boot, meter, start, stop
 
 
 async def load_again(
@@ -207,15 +196,14 @@ async def test_what_was_missed_is_sent_again_and_has_its_effect_once(
     entry = await add_tenant(hass, tenant)
     subscription = only_subscription(tenant)
     subscription.resent_at = None
-    begin = NOW - 4 * MINUTE
-    await tenant.notify(_start(begin))
+    await tenant.notify(start())
     sessions = record_event_entities(hass, "charging_session")
     messages = record_event_entities(hass, "message")
     await hass.config_entries.async_unload(entry.entry_id)
     missed = [
         events.security_event(int(POINT), NOW - 2 * MINUTE, critical=True),
-        _meter(NOW - MINUTE, 5200),
-        _stop(begin, NOW - MINUTE),
+        meter(1005.2),
+        stop(),
     ]
     for each in missed:
         await tenant.notify(each)
@@ -223,7 +211,7 @@ async def test_what_was_missed_is_sent_again_and_has_its_effect_once(
     await load_again(hass, tenant, entry)
     await tenant.settle()
     assert subscription.failed == []
-    await wait_for_number(hass, EVSE_DEVICE, "lifetime_energy", 5.2)
+    await wait_for_number(hass, EVSE_DEVICE, "lifetime_energy", 1005.2)
     await wait_until(lambda: len(sessions) == 2, "the stop")
     # They come once more, as when our answer got lost on the way.
     for each in missed:
@@ -252,35 +240,3 @@ async def test_what_comes_as_home_assistant_stops_is_sent_again_after_the_start(
     await tenant.settle()
     assert subscription.failed == []
     assert state(hass, POINT, "firmware").state == "2.0"
-
-
-def _start(begin: datetime) -> notifications.Notification:
-    return notifications.session_start_stop(
-        "start",
-        session_id=70001,
-        charge_point_id=int(POINT),
-        evse_id=int(EVSE),
-        started_at=begin,
-    )
-
-
-def _stop(begin: datetime, end: datetime) -> notifications.Notification:
-    return notifications.session_start_stop(
-        "stop",
-        session_id=70001,
-        charge_point_id=int(POINT),
-        evse_id=int(EVSE),
-        started_at=begin,
-        stopped_at=end,
-        meter_stop=5200,
-    )
-
-
-def _meter(moment: datetime, register: int) -> notifications.Notification:
-    return notifications.session_meter_values(
-        charge_point_id=int(POINT),
-        evse_id=int(EVSE),
-        session_id=70001,
-        moment=moment,
-        values=[("Energy Active Import Register", register, "Wh")],
-    )
