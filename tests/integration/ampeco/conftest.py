@@ -3,21 +3,19 @@
 from collections.abc import AsyncIterator
 
 from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from simulator.ampeco import AmpecoTenant, ChargePoint, Evse, notifications
+from simulator.ampeco import AmpecoTenant, notifications
 
 from .helpers import (
-    EVSE,
-    OTHER_EVSE,
-    POINT,
     Caller,
     HomeAssistantClient,
     add_tenant,
     only_subscription,
+    played_tenant,
+    serve,
 )
 
 
@@ -25,32 +23,16 @@ from .helpers import (
 async def client(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> HomeAssistantClient:
-    """Let Home Assistant serve on a port, and know its own address.
-
-    A server that runs takes no more routes: whatever adds some has to be there before.
-    """
-    for component in ("webhook", "file_upload", "diagnostics"):
-        assert await async_setup_component(hass, component, {})
-    client: HomeAssistantClient = await hass_client_no_auth()
-    address = str(client.make_url("")).rstrip("/")
-    await hass.config.async_update(internal_url=address)
-    return client
+    """Let Home Assistant serve on a port."""
+    return await serve(hass, hass_client_no_auth)
 
 
 @pytest.fixture
 async def tenant(
     client: HomeAssistantClient, socket_enabled: None
 ) -> AsyncIterator[AmpecoTenant]:
-    """Start a tenant with one charge point of two outlets; its retries do not wait."""
-    async with AmpecoTenant() as tenant:
-        outlets = (
-            Evse(evse_id=int(EVSE), physical_reference="A"),
-            Evse(evse_id=int(OTHER_EVSE), physical_reference="B"),
-        )
-        tenant.charge_points.append(
-            ChargePoint(point_id=int(POINT), name="Depot gate", evses=outlets)
-        )
-        tenant.sender.pause = 0
+    """Start a tenant that can call."""
+    async with played_tenant() as tenant:
         yield tenant
 
 

@@ -1,6 +1,7 @@
 """What a user of an AMPECO tenant does and sees, in a few words."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +16,19 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from simulator.ampeco import AmpecoTenant, Subscription, encoded, signature
+from simulator.ampeco import (
+    AmpecoTenant,
+    ChargePoint,
+    Evse,
+    Subscription,
+    encoded,
+    signature,
+)
 
 from ..helpers import wait_live, wait_until
 
@@ -29,6 +39,36 @@ POINT, EVSE, OTHER_EVSE = "15", "27", "28"
 PIECE = 65_536
 # As devices they are known by these.
 EVSE_DEVICE, OTHER_EVSE_DEVICE = f"evse_{EVSE}", f"evse_{OTHER_EVSE}"
+
+
+async def serve(
+    hass: HomeAssistant, create_client: ClientSessionGenerator
+) -> HomeAssistantClient:
+    """Let Home Assistant serve on a port, and know its own address.
+
+    A server that runs takes no more routes: whatever adds some has to be there before.
+    """
+    for component in ("webhook", "file_upload", "diagnostics"):
+        assert await async_setup_component(hass, component, {})
+    client: HomeAssistantClient = await create_client()
+    address = str(client.make_url("")).rstrip("/")
+    await hass.config.async_update(internal_url=address)
+    return client
+
+
+@asynccontextmanager
+async def played_tenant() -> AsyncIterator[AmpecoTenant]:
+    """Play a tenant with one charge point of two outlets; its retries do not wait."""
+    async with AmpecoTenant() as tenant:
+        outlets = (
+            Evse(evse_id=int(EVSE), physical_reference="A"),
+            Evse(evse_id=int(OTHER_EVSE), physical_reference="B"),
+        )
+        tenant.charge_points.append(
+            ChargePoint(point_id=int(POINT), name="Depot gate", evses=outlets)
+        )
+        tenant.sender.pause = 0
+        yield tenant
 
 
 def form(tenant: AmpecoTenant | None = None, **changes: Any) -> dict[str, Any]:
