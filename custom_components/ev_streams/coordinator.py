@@ -310,7 +310,13 @@ class EvStreamsCoordinator:
             return False
         if not is_telemetry or self.provider.online_key is None:
             return True
-        online = self.ledger.reading(device_id, self.provider.online_key)
+        return self._is_online(device_id) and self._is_online(
+            self.inventory.whole_of(device_id)
+        )
+
+    def _is_online(self, device_id: str) -> bool:
+        """Whether the device is not told to be offline."""
+        online = self.ledger.reading(device_id, self.provider.online_key or "")
         return online is None or online.value is True
 
     async def documents(self, device_id: str) -> list[SessionDocument]:

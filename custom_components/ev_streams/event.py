@@ -95,7 +95,7 @@ class MessageEvent(HappeningEvent):
 
     @callback
     def _received(self, happening: Happening, replayed: bool) -> None:
-        attributes = {"type": happening.type, **happening.facts}
+        attributes = {**happening.facts, "type": happening.type}
         if happening.occurred_at is not None:
             attributes |= {
                 "occurred_at": _iso(happening.occurred_at),

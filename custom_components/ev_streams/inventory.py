@@ -83,8 +83,7 @@ class Inventory:
 
     def meet(self, records: Iterable[DeviceRecord]) -> None:
         """Take note of devices that a message tells of, and of what it tells of them."""
-        # The whole before its parts, which are shown as such.
-        for record in sorted(records, key=lambda each: each.parent_id is not None):
+        for record in records:
             known = self.listed.get(record.device_id)
             met = self._named(record if known is None else _merged(known, record))
             if met != known or self._is_left_to_us(met):
@@ -92,6 +91,7 @@ class Inventory:
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
+        records = self._with_wholes(records)
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         for record in self._choose(records):
@@ -106,6 +106,19 @@ class Inventory:
         for listener in self._listeners:
             listener(new)
         return new
+
+    def _with_wholes(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Return the records, before any part its whole, be it told of or not.
+
+        What a part tells is of the whole, which has to be there for that.
+        """
+        told = {each.device_id for each in records}
+        untold = {each.parent_id for each in records if each.parent_id not in told}
+        wholes = [
+            self._named(DeviceRecord(device_id=each, name=""))
+            for each in sorted(filter(None, untold))
+        ]
+        return sorted([*wholes, *records], key=lambda each: each.parent_id is not None)
 
     def remove_deselected(self) -> None:
         """Take the devices off the registry that the user chose not to follow any more."""
@@ -136,6 +149,14 @@ class Inventory:
             device_id = record.parent_id
         return device_id
 
+    def parts_of(self, device_id: str) -> list[str]:
+        """Return the devices that are parts of this one, if it is a whole."""
+        return [
+            each
+            for each in self.followed
+            if each != device_id and self.whole_of(each) == device_id
+        ]
+
     def forget(self, device_id: str) -> None:
         """Stop following a device that the user removed; it is new should it come back."""
         self.followed.pop(device_id, None)
@@ -162,8 +183,13 @@ class Inventory:
         return [each for each in known if self.whole_of(each) == each]
 
     def is_list_due(self) -> bool:
-        """Whether to ask for the list: somebody waits for it, or it is not of just now."""
-        return bool(self._awaited) or monotonic() - self._listed_at >= LIST_FRESH_FOR
+        """Whether to ask for the list: somebody waits for it, or it is not of just now.
+
+        Where messages tell which devices there are, an account may have nothing to list
+        before its stream runs: what it said at setup is no list then.
+        """
+        is_fresh = monotonic() - self._listed_at < LIST_FRESH_FOR
+        return bool(self._awaited) or self.is_discovering or not is_fresh
 
     def is_followed(self, device_id: str) -> bool:
         """Whether messages of the device are wanted."""

@@ -257,7 +257,8 @@ class Reception(Receiver):
             self._notify(device_id, key, gently=gently)
         self._vitals.uploaded(self._ledger.reading(device_id, key))
         if key == self._provider.online_key:
-            self._notifier.notify_device(device_id)
+            for each in (device_id, *self._inventory.parts_of(device_id)):
+                self._notifier.notify_device(each)
         if key == self._provider.firmware_key:
             self._inventory.set_firmware(device_id, str(reading.value))
 

@@ -1,6 +1,7 @@
 """The form of an AMPECO tenant whose notifications come by webhook."""
 
 from collections.abc import Mapping
+import logging
 from typing import Any, Final, override
 
 from homeassistant.components import webhook
@@ -20,10 +21,13 @@ import probatio
 from ...const import DOMAIN
 from ...stream.errors import ConnectionFailedError, StreamError
 from ...stream.webhook import WebhookStream
-from ...webhooks import listen, remove_webhook, webhook_url
+from ...webhooks import listen, register_webhook, remove_webhook, webhook_url
 from ..base import Given, ProviderForm, Trial
-from .account import Subscriber, WebhookAccount
+from .account import WebhookAccount
 from .api import AmpecoClient, tenant_address
+from .subscribing import Subscriber, subscribed, subscribed_anew
+
+_LOGGER = logging.getLogger(__name__)
 
 CONF_TENANT_URL: Final = "tenant_url"
 CONF_SUBSCRIPTION: Final = "subscription_id"
@@ -54,9 +58,14 @@ class WebhookForm(ProviderForm):
         token = probatio.Optional if CONF_API_TOKEN in defaults else probatio.Required
         return probatio.Schema(
             {
-                _suggesting(probatio.Required, CONF_NAME, defaults): TEXT,
+                probatio.Required(CONF_NAME, **_suggested(CONF_NAME, defaults)): TEXT,
                 token(CONF_API_TOKEN): TOKEN,
-                _suggesting(probatio.Optional, CONF_TENANT_URL, defaults): URL,
+                # One that is emptied is taken away, and not what it was.
+                probatio.Optional(
+                    CONF_TENANT_URL,
+                    default="",
+                    **_suggested(CONF_TENANT_URL, defaults),
+                ): URL,
             }
         )
 
@@ -67,19 +76,20 @@ class WebhookForm(ProviderForm):
 
     @override
     async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
-        """Find the own address, and ask the tenant what it sends to whom.
+        """Find the own address, and let the tenant call it.
 
         Without a tenant there is nothing to be tried: it is AMPECO that calls.
         """
         data = dict(given.data)
         data[CONF_API_TOKEN] = data[CONF_API_TOKEN].strip()
         data.setdefault(CONF_WEBHOOK_ID, webhook.async_generate_id())
-        typed = data.get(CONF_TENANT_URL, "").strip()
+        typed = data[CONF_TENANT_URL].strip()
         data[CONF_TENANT_URL] = tenant_address(typed) if typed else ""
         _refuse_another(hass, data)
         url = await _url(hass, data[CONF_WEBHOOK_ID])
-        if typed:
-            await _client(hass, data).subscriptions()
+        # From the first call on, for Home Assistant takes one that it does not know.
+        register_webhook(hass, data[CONF_WEBHOOK_ID])
+        await _subscribe(hass, data, url)
         return Trial(
             account_id=data[CONF_WEBHOOK_ID],
             title=data[CONF_NAME].strip(),
@@ -116,12 +126,46 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
 
 async def remove(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take the subscription and the webhook of a removed entry away."""
-    subscription_id = entry.data.get(CONF_SUBSCRIPTION)
     try:
-        if entry.data[CONF_TENANT_URL] and subscription_id is not None:
-            await _client(hass, entry.data).unsubscribe(subscription_id)
+        await _unsubscribe(hass, entry.data)
     finally:
         await remove_webhook(hass, entry)
+
+
+async def _subscribe(hass: HomeAssistant, data: dict[str, Any], url: str) -> None:
+    """Let the tenant call us, and the one of before no more; raises StreamError."""
+    before = _data_of(hass, data[CONF_WEBHOOK_ID])
+    has_moved = before.get(CONF_TENANT_URL, "") != data[CONF_TENANT_URL]
+    known_id = None if has_moved else data.get(CONF_SUBSCRIPTION)
+    data[CONF_SUBSCRIPTION] = None
+    if data[CONF_TENANT_URL]:
+        is_same_token = data[CONF_API_TOKEN] == before.get(CONF_API_TOKEN)
+        subscribe = subscribed if is_same_token else subscribed_anew
+        client = _client(hass, data)
+        data[CONF_SUBSCRIPTION] = await subscribe(client, known_id, url)
+    if has_moved:
+        try:
+            await _unsubscribe(hass, before)
+        except StreamError as err:
+            _LOGGER.warning("The tenant of before may go on calling: %s", err)
+
+
+async def _unsubscribe(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
+    subscription_id = data.get(CONF_SUBSCRIPTION)
+    if data.get(CONF_TENANT_URL) and subscription_id is not None:
+        await _client(hass, data).unsubscribe(subscription_id)
+
+
+def _data_of(hass: HomeAssistant, webhook_id: str) -> Mapping[str, Any]:
+    """Return what the entry of a webhook has now, nothing where it is to be made."""
+    return next(
+        (
+            entry.data
+            for entry in hass.config_entries.async_entries(DOMAIN)
+            if entry.data.get(CONF_WEBHOOK_ID) == webhook_id
+        ),
+        {},
+    )
 
 
 def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
@@ -169,7 +213,5 @@ def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> AmpecoClient:
     )
 
 
-def _suggesting(
-    kind: type[probatio.Marker], name: str, known: Mapping[str, Any]
-) -> probatio.Marker:
-    return kind(name, description={"suggested_value": known.get(name)})
+def _suggested(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": {"suggested_value": known.get(name)}}
