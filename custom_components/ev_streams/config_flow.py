@@ -252,7 +252,12 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.context["entry_id"]
             )
             secrets = await SecretStore(self.hass, str(entry.unique_id)).load()
-        return Given(data=data, files=self._files, secrets=secrets)
+        return Given(
+            data=data,
+            files=self._files,
+            secrets=secrets,
+            is_reauth=self.source == SOURCE_REAUTH,
+        )
 
 
 # Each provider has steps of its own name, so that its words are one block of translations.

@@ -49,6 +49,7 @@ class ConnectionMonitor(StreamObserver):
         on_change: Callable[[], None],
         on_available: Callable[[], None],
         on_connected: Callable[[], None],
+        on_exhausted: Callable[[], None],
     ) -> None:
         """Know nothing yet; the entities count as available."""
         self.backlog = Backlog()
@@ -62,6 +63,7 @@ class ConnectionMonitor(StreamObserver):
         self._on_change = on_change
         self._on_available = on_available
         self._on_connected = on_connected
+        self._on_exhausted = on_exhausted
         self._status = StreamStatus.CONNECTING
         self._is_connected = False
         self._loss_logged = False
@@ -113,6 +115,9 @@ class ConnectionMonitor(StreamObserver):
                 self._source_gone(", ".join(state.missing))
             else:
                 self._clear(ISSUE_SOURCE_GONE)
+        if state.is_exhausted:
+            self._exhausted()
+            return
         self._check_overflow(state.fullest)
         self._shared_looks = self._shared_looks + 1 if state.other_consumers else 0
         if self._shared_looks == SHARED_AFTER_LOOKS:
@@ -177,6 +182,13 @@ class ConnectionMonitor(StreamObserver):
         if available is not self.available:
             self.available = available
             self._on_available()
+
+    def _exhausted(self) -> None:
+        """End a replay that counts on messages which there are not."""
+        if not self.backlog.is_live:
+            self.backlog.begin(None)
+            self._on_change()
+            self._on_exhausted()
 
     def _check_overflow(self, waiting: int) -> None:
         """Tell that messages may be lost, once for each time, until the user has read it.

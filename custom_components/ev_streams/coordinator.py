@@ -189,6 +189,7 @@ class EvStreamsCoordinator:
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
             on_connected=self._connected,
+            on_exhausted=self._exhausted,
         )
 
     async def open(self) -> None:
@@ -293,7 +294,10 @@ class EvStreamsCoordinator:
         for description in chain.from_iterable(tables):
             if key == (description.reading_key or description.key):
                 return description
-        if OF_MAPPING in key:
+        if OF_MAPPING in key or any(
+            mapping.key == key for mapping in self.traffic.mappings(device_id)
+        ):
+            # The user's own entity has that id.
             return None
         reading = self.ledger.reading(device_id, key)
         return None if reading is None else self.provider.describe(reading)
@@ -317,7 +321,7 @@ class EvStreamsCoordinator:
     def _is_online(self, device_id: str) -> bool:
         """Whether the device is not told to be offline."""
         online = self.ledger.reading(device_id, self.provider.online_key or "")
-        return online is None or online.value is True
+        return online is None or online.value is not False
 
     async def documents(self, device_id: str) -> list[SessionDocument]:
         """Return the signed session documents of a device, in order of time."""
@@ -356,6 +360,9 @@ class EvStreamsCoordinator:
         self._reception.connected()
         self._refresher.request()
         self.committer.changed(at_once=True)
+
+    def _exhausted(self) -> None:
+        self._reception.connected()
 
     @callback
     def _connection_changed(self) -> None:

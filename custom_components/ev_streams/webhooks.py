@@ -58,7 +58,9 @@ async def remove_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:
             _LOGGER.debug("The cloud has no such webhook")
 
 
-async def webhook_url(hass: HomeAssistant, webhook_id: str) -> str:
+async def webhook_url(
+    hass: HomeAssistant, webhook_id: str, *, may_be_internal: bool
+) -> str:
     """Return where the webhook can be called, through the cloud where the user has it.
 
     That it cannot be asked now, as just after the start, makes no other address right.
@@ -73,7 +75,7 @@ async def webhook_url(hass: HomeAssistant, webhook_id: str) -> str:
                 return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
             except cloud.CloudNotAvailable as err:
                 raise NoURLAvailableError from err
-    return webhook.async_generate_url(hass, webhook_id)
+    return webhook.async_generate_url(hass, webhook_id, allow_internal=may_be_internal)
 
 
 @callback

@@ -112,12 +112,14 @@ class Given:
     """What a form has to be tried with.
 
     `data` are its (flat) fields, `files` the content of those that were uploaded, and
-    `secrets` what the entry already keeps apart.
+    `secrets` what the entry already keeps apart. `is_reauth` where only credentials were
+    asked for: what else is wrong cannot be put right then.
     """
 
     data: Mapping[str, Any]
     files: Mapping[str, bytes] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    is_reauth: bool = False
 
 
 class ProviderForm(Protocol):

@@ -62,7 +62,10 @@ for _name in ("aiormq.connection", "aiormq.channel"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpEndpoint:
-    """Where to connect and which queues to read; `ssl_context` None means without TLS."""
+    """Where to connect and which queues to read; `ssl_context` None means without TLS.
+
+    Then the password stays in the own network, unless it is the vendor who `may_be_far`.
+    """
 
     host: str
     port: int
@@ -71,6 +74,7 @@ class AmqpEndpoint:
     password: str
     queues: tuple[str, ...]
     ssl_context: SSLContext | None
+    may_be_far: bool = False
 
     def __repr__(self) -> str:
         """Keep the credentials out of logs and tracebacks."""
@@ -190,16 +194,18 @@ class AmqpStream:
         await self._acknowledger.flush(channel, wait=True)
 
 
-async def probe(endpoint: AmqpEndpoint) -> None:
-    """Connect and look at every queue, consuming nothing; raises StreamError."""
+async def probe(endpoint: AmqpEndpoint) -> tuple[str, ...]:
+    """Connect and look at every queue, consuming nothing; returns those that are missing.
+
+    Raises StreamError.
+    """
     with _library_errors():
         connection = await _connect(endpoint)
         try:
-            _, missing = await _sorted_out(connection, endpoint.queues)
+            found = await _found(connection, endpoint.queues)
         finally:
             await _close(connection)
-    if missing:
-        raise SourceGoneError(", ".join(missing))
+    return tuple(queue for queue, is_there in found.items() if not is_there)
 
 
 class _Connection(aio_pika.Connection):
@@ -253,7 +259,7 @@ class _Acknowledger:
 
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
-    if endpoint.ssl_context is None:
+    if endpoint.ssl_context is None and not endpoint.may_be_far:
         await stay_near(endpoint.host, endpoint.port)
     connecting = asyncio.ensure_future(
         aio_pika.connect(
@@ -347,12 +353,18 @@ async def _sorted_out(
     connection: AbstractConnection, queues: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return which queues are there and which are missing; raises SourceGoneError if all are."""
-    found = {queue: await _is_there(connection, queue) for queue in queues}
+    found = await _found(connection, queues)
     there = tuple(queue for queue, is_there in found.items() if is_there)
     missing = tuple(queue for queue, is_there in found.items() if not is_there)
     if not there:
         raise SourceGoneError(", ".join(missing))
     return there, missing
+
+
+async def _found(
+    connection: AbstractConnection, queues: tuple[str, ...]
+) -> dict[str, bool]:
+    return {queue: await _is_there(connection, queue) for queue in queues}
 
 
 async def _is_there(connection: AbstractConnection, queue: str) -> bool:

@@ -17,9 +17,11 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import probatio
+import yarl
 
 from ...const import DOMAIN
 from ...stream.errors import ConnectionFailedError, StreamError
+from ...stream.own_network import is_own_name
 from ...stream.webhook import WebhookStream
 from ...webhooks import listen, register_webhook, remove_webhook, webhook_url
 from ..base import Given, ProviderForm, Trial
@@ -86,7 +88,10 @@ class WebhookForm(ProviderForm):
         typed = data[CONF_TENANT_URL].strip()
         data[CONF_TENANT_URL] = tenant_address(typed) if typed else ""
         _refuse_another(hass, data)
-        url = await _url(hass, data[CONF_WEBHOOK_ID])
+        if typed:
+            # Before anything is made for it.
+            await _client(hass, data).subscriptions()
+        url = await _url(hass, data)
         # From the first call on, for Home Assistant takes one that it does not know.
         register_webhook(hass, data[CONF_WEBHOOK_ID])
         await _subscribe(hass, data, url)
@@ -105,7 +110,7 @@ class WebhookForm(ProviderForm):
         if CONF_WEBHOOK_ID not in data:
             return {"url": "—"}
         try:
-            return {"url": await _url(hass, data[CONF_WEBHOOK_ID])}
+            return {"url": await _url(hass, data)}
         except NoAddressError:
             return {"url": "—"}
 
@@ -113,6 +118,8 @@ class WebhookForm(ProviderForm):
 def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
     """Return the account of an entry."""
     webhook_id = entry.data[CONF_WEBHOOK_ID]
+    # Whatever becomes of the setup, a call is not to be lost.
+    register_webhook(hass, webhook_id)
 
     def take_calls(stream: WebhookStream | None) -> None:
         listen(hass, webhook_id, stream)
@@ -174,7 +181,7 @@ def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
 
     async def find_url() -> str:
         try:
-            return await _url(hass, entry.data[CONF_WEBHOOK_ID])
+            return await _url(hass, entry.data)
         except NoAddressError as err:
             raise ConnectionFailedError("Home Assistant has no address") from err
 
@@ -200,9 +207,15 @@ def _refuse_another(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
             raise AbortFlow("already_configured")
 
 
-async def _url(hass: HomeAssistant, webhook_id: str) -> str:
+async def _url(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
+    """Return where the tenant is to call: from the internet, unless it is near itself.
+
+    Who enters the address by hand may know another way to it.
+    """
+    tenant = data.get(CONF_TENANT_URL)
+    is_near = not tenant or is_own_name(yarl.URL(tenant).host or "")
     try:
-        return await webhook_url(hass, webhook_id)
+        return await webhook_url(hass, data[CONF_WEBHOOK_ID], may_be_internal=is_near)
     except NoURLAvailableError as err:
         raise NoAddressError("no address of Home Assistant is known") from err
 
