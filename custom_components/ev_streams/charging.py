@@ -15,7 +15,10 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class ChargingSessions:
-    """The sessions of one device, which is expected to tell of its charging in order of time."""
+    """The sessions of one device, which tells of its charging about in order of time.
+
+    What comes too late is left out: an old word that nothing charges ends nothing.
+    """
 
     def __init__(
         self,
@@ -29,12 +32,19 @@ class ChargingSessions:
         self._device_id = device_id
         self._started_at = None if open_session is None else open_session.started_at
         self._last_start = EARLIEST
+        self._newest = max(
+            (each.measured_at for each in restored if each.key == KEY_CHARGING),
+            default=EARLIEST,
+        )
 
     def take(self, update: Update) -> list[Update]:
         """Return the start or the stop that follows from a reading that is news."""
         if not isinstance(update, Reading) or update.key != KEY_CHARGING:
             return []
         moment = update.measured_at
+        if moment < self._newest:
+            return []
+        self._newest = moment
         if update.value is True and self._started_at is None:
             # Two may begin at once, says a clock that counts seconds: they are two.
             moment = max(moment, self._last_start + timedelta(microseconds=1))

@@ -95,7 +95,10 @@ class Inventory:
         records = self._with_wholes(records)
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
-        for record in self._choose(records):
+        chosen = self._choose(records)
+        # A whole that was removed has come back after its parts, which are shown in it.
+        chosen.sort(key=lambda each: len(self._wholes(each.device_id)))
+        for record in chosen:
             if record.device_id not in self.followed:
                 new.append(record)
             self.followed[record.device_id] = record
@@ -141,14 +144,18 @@ class Inventory:
 
     def whole_of(self, device_id: str) -> str:
         """Return the device that this one is a part of, or itself: the user picks the whole."""
-        seen: set[str] = set()
-        while device_id not in seen:
-            seen.add(device_id)
-            record = self.listed.get(device_id)
-            if record is None or record.parent_id is None:
-                break
-            device_id = record.parent_id
-        return device_id
+        return self._wholes(device_id)[-1]
+
+    def _wholes(self, device_id: str) -> list[str]:
+        """Return a device, what it is a part of, and so on up to the whole."""
+        found: list[str] = []
+        whole: str | None = device_id
+        while whole is not None and whole not in found:
+            found.append(whole)
+            record = self.listed.get(whole)
+            whole = None if record is None else record.parent_id
+        # Parts of each other, as no vendor should tell, are wholes of their own.
+        return found if whole is None else [*found, whole]
 
     def parts_of(self, device_id: str) -> list[str]:
         """Return the devices that are parts of this one, if it is a whole."""

@@ -1,6 +1,5 @@
 """What no table knows of a body is mapped once, for every device that tells it."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -15,7 +14,8 @@ from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from simulator.etrel import ApiAccess, EtrelOcean, Notification
 
-from ..helpers import state, wait_for_number, wait_live
+from ..helpers import state, wait_for_number
+from ..options import choose
 from ..stellantis.test_mapping import field_form
 from .helpers import CONNECTOR, NOW, OTHER_CONNECTOR, POINT, STATION, add_access, tell
 
@@ -36,22 +36,6 @@ def status(connector: int, current: float) -> Notification:
     told = STATION.status(POINT, connector, "Charging", at)
     told.body["Electrical"] = {"PhaseCurrent": current}
     return told
-
-
-async def choose(
-    hass: HomeAssistant, entry: EvStreamsConfigEntry, *inputs: str | Mapping[str, Any]
-) -> ConfigFlowResult:
-    """Open the options and answer one step after the other."""
-    step = await hass.config_entries.options.async_init(entry.entry_id)
-    for each in inputs:
-        answer = {"next_step_id": each} if isinstance(each, str) else dict(each)
-        step = await hass.config_entries.options.async_configure(
-            step["flow_id"], answer
-        )
-    if step["type"] is FlowResultType.CREATE_ENTRY:
-        await hass.async_block_till_done()
-        await wait_live(hass, entry)
-    return step
 
 
 async def map_current(

@@ -40,7 +40,10 @@ async def test_a_session_starts_and_stops(
     """Told of the location; what flows is told of the connector."""
     entry = await add_access(hass, ocean, access)
     fired = record_event_entities(hass, "charging_session")
-    played = session()
+    now = datetime.now(UTC).replace(microsecond=0)
+    played = session(
+        started=now - timedelta(minutes=46), stopped=now - timedelta(minutes=1)
+    )
     await ocean.publish(STATION.started(played))
     await wait_until(lambda: len(fired) == 1, "the start")
     assert state(hass, CONNECTOR, "power").state == "8.0"
@@ -223,7 +226,7 @@ async def test_what_is_no_state_is_an_event(
     """Of the location, or of the account where none is named; nobody's name is in it."""
     entry = await add_access(hass, ocean, access)
     fired = record_event_entities(hass, "message")
-    at = NOW - timedelta(seconds=30)
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
     begin, end = NOW + timedelta(hours=1), NOW + timedelta(hours=3)
     await tell(
         entry,

@@ -25,6 +25,7 @@ from ..helpers import (
     wait_live,
     wait_until,
 )
+from ..options import choose
 from .helpers import CAR, OTHER_CAR, add_fleet, recorded
 
 THIRD_CAR = "QQ77A"
@@ -61,17 +62,13 @@ async def received(entry: EvStreamsConfigEntry, count: int) -> None:
 
 async def pick(hass: HomeAssistant, entry: EvStreamsConfigEntry, *cars: str) -> None:
     """Choose vehicles in the options."""
-    menu = await hass.config_entries.options.async_init(entry.entry_id)
-    form = await hass.config_entries.options.async_configure(
-        menu["flow_id"], {"next_step_id": "settings"}
-    )
-    done = await hass.config_entries.options.async_configure(
-        form["flow_id"],
+    done = await choose(
+        hass,
+        entry,
+        "settings",
         {"grace_time": 60, "history_import": True, "devices": list(cars)},
     )
     assert done["type"] is FlowResultType.CREATE_ENTRY, done
-    await hass.async_block_till_done()
-    await wait_live(hass, entry)
 
 
 def shown(hass: HomeAssistant) -> set[str]:
@@ -111,10 +108,7 @@ async def test_of_too_many_the_user_chooses(
     assert shown(hass) == {CAR, OTHER_CAR}
     assert entry.runtime_data.vitals.not_followed == 1
 
-    menu = await hass.config_entries.options.async_init(entry.entry_id)
-    form = await hass.config_entries.options.async_configure(
-        menu["flow_id"], {"next_step_id": "settings"}
-    )
+    form = await choose(hass, entry, "settings")
     assert form["data_schema"] is not None
     fields = {str(each): each for each in form["data_schema"].schema}
     offered = form["data_schema"].schema[fields["devices"]].config["options"]

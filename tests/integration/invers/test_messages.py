@@ -95,7 +95,7 @@ async def test_what_happens_is_told_as_an_event(
     """Of a vehicle, or of the account where no vehicle is named; unknown types as well."""
     entry = await add_fleet(hass, consumer)
     fired = record_event_entities(hass, "message")
-    at = NOW - timedelta(seconds=30)
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=30)
     for kind, data in (
         (
             "VehicleChanged",
