@@ -1,6 +1,6 @@
 """One AMPECO account at work: notifications by webhook or from a topic, and the tenant's API."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 import logging
 from typing import override
@@ -8,7 +8,9 @@ from typing import override
 from ...model import DeviceRecord, Message, OutgoingMessage, Update
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import StreamError
+from ...stream.kafka import KafkaEndpoint, KafkaStream
 from ...stream.supervisor import Stream
+from ...stream.tls import Tls
 from ...stream.webhook import WebhookStream
 from . import decode
 from .signature import is_signed
@@ -17,6 +19,8 @@ from .subscribing import Subscriber
 _LOGGER = logging.getLogger(__name__)
 
 SIGNATURE = "x-signature"
+
+type LoadEndpoint = Callable[[], Awaitable[tuple[KafkaEndpoint, Tls]]]
 
 
 class AmpecoAccount:
@@ -48,6 +52,26 @@ class AmpecoAccount:
     async def send(self, device_id: str, message: OutgoingMessage) -> int:
         """Nothing can be sent: nobody asks for this."""
         raise NotImplementedError
+
+
+class KafkaAccount(AmpecoAccount):
+    """The tenant produces into a topic of the user's; `load` finds how to get at it."""
+
+    _endpoint: KafkaEndpoint
+
+    def __init__(self, load: LoadEndpoint) -> None:
+        """Nothing is loaded before `start`."""
+        self._load = load
+
+    @override
+    async def start(self) -> None:
+        """Load the certificates; raises StreamError. The brokers are not asked."""
+        self._endpoint, tls = await self._load()
+        self.expires_at = tls.expires_at
+
+    async def open_stream(self, renew: bool, receiver: Receiver) -> Stream:
+        """Make the next connection; there are no fresher credentials to be had."""
+        return KafkaStream(self._endpoint, receiver)
 
 
 class WebhookAccount(AmpecoAccount):
