@@ -120,6 +120,7 @@ async def test_what_is_wrong_is_told_and_can_be_put_right(
     )
     assert done["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
+    await wait_live(hass, done["result"])
     assert len(tenant.subscriptions) == 1
 
 
@@ -274,6 +275,7 @@ async def test_what_the_user_called_the_entry_elsewhere_stays(
     hass.config_entries.async_update_entry(entry, title="Mine")
     await reconfigure(hass, entry, form(tenant))
     await hass.async_block_till_done()
+    await wait_live(hass, entry)
     assert entry.title == "Mine"
 
 
@@ -316,6 +318,8 @@ async def test_a_tenant_that_is_away_can_be_taken_out_of_the_form(
     done = await reconfigure(hass, entry, {"name": "Depot"})
     assert done["reason"] == "reconfigure_successful"
     assert "The tenant of before may go on calling" in caplog.text
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
 
 
 async def test_a_tenant_can_be_added_to_what_was_entered_by_hand(
