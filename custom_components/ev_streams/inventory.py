@@ -367,23 +367,24 @@ class Inventory:
         }
         for device in devices:
             if (device_id := ids.get(device.id)) is not None:
-                ours = (device.model, self._provider.name_device(device_id))
-                self.listed[device_id] = DeviceRecord(
+                record = DeviceRecord(
                     device_id=device_id,
-                    # What was shown for want of a name is none.
-                    name="" if device.name in ours else device.name or "",
+                    name=device.name or "",
                     model=device.model,
                     serial_number=device.serial_number,
                     parent_id=ids.get(device.via_device_id or ""),
                 )
+                if record.name == self._provider.name_device(record):
+                    # What was shown for want of a name is none.
+                    record = replace(record, name="")
+                self.listed[device_id] = record
 
     def named(self, record: DeviceRecord) -> DeviceRecord:
         """Return the record with the account's own name of the device, or one of ours."""
         listed = self._names.get(record.device_id)
         if listed is not None:
             record = _merged(record, listed)
-        ours = record.model or self._provider.name_device(record.device_id)
-        return replace(record, name=record.name or ours)
+        return replace(record, name=record.name or self._provider.name_device(record))
 
     def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
         return None if record.parent_id is None else self._registered(record.parent_id)

@@ -74,7 +74,7 @@ async def test_no_vehicle_is_given_away(
     device = device_of(hass, CAR)
     assert device is not None
     # Its own name has the plate in it, and is not taken.
-    assert device.name == "Renault Zoe"
+    assert device.name == f"Renault Zoe {CAR}"
 
     states = "\n".join(str(each.as_dict()) for each in hass.states.async_all())
     whole = await get_diagnostics_for_config_entry(hass, hass_client, entry)

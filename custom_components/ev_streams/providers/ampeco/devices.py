@@ -88,13 +88,18 @@ def charge_point_records(whole: Mapping[str, object]) -> tuple[DeviceRecord, ...
     evses = (
         DeviceRecord(
             device_id=f"evse_{number}",
-            name=label(evse.get("physicalReference")) or "",
+            name=_evse_name(label(evse.get("physicalReference"))),
             parent_id=point,
         )
         for evse in objects(whole.get("evses"))
         if (number := identifier(evse.get("id"))) is not None
     )
     return (_record(point, label(whole.get("name")) or "", booted), *evses)
+
+
+def _evse_name(reference: str | None) -> str:
+    """Return what stands on the outlet, with what it is: mostly it is a letter."""
+    return "" if reference is None else f"EVSE {reference}"
 
 
 def circuit_consumption(told: Notification) -> Told:
@@ -186,9 +191,9 @@ def _evse_readings(
     return found
 
 
-def name_device(device_id: str) -> str:
+def name_device(record: DeviceRecord) -> str:
     """Name a device that nobody has named, by its id."""
     for start, name in NAMES.items():
-        if device_id.startswith(start):
-            return f"{name} {device_id.removeprefix(start)}"
-    return f"Charge point {device_id}"
+        if record.device_id.startswith(start):
+            return f"{name} {record.device_id.removeprefix(start)}"
+    return f"Charge point {record.device_id}"

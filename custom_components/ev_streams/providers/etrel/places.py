@@ -76,11 +76,15 @@ def _record(
     return DeviceRecord(device_id=device_id, name=name or "", parent_id=parent_id)
 
 
-def name_device(device_id: str) -> str:
+def name_device(record: DeviceRecord) -> str:
     """Name a device that no message has named, by its id."""
+    return _name(record.device_id)
+
+
+def _name(device_id: str) -> str:
     whole, found, connector = device_id.rpartition(CONNECTOR)
     if found and whole:
-        return f"Connector {connector}"
+        return f"{_name(whole)} connector {connector}"
     if device_id.startswith(LOCATION):
         return f"Location {device_id.removeprefix(LOCATION)}"
     return f"Charge point {device_id}"

@@ -34,7 +34,7 @@ def vehicle_id_of(data: Members, metadata: Members) -> str | None:
 
 
 def record_of(vehicle_id: str, data: Members, known: frozenset[str]) -> DeviceRecord:
-    """Name a vehicle by its master data: its own name, else what it is."""
+    """Read the master data of a vehicle: its own name, and what it is."""
     places = list(_places(data))
     told = {
         name: _told(places, name, known) for name in ("custom_name", "brand", "model")
@@ -43,6 +43,11 @@ def record_of(vehicle_id: str, data: Members, known: frozenset[str]) -> DeviceRe
     return DeviceRecord(
         device_id=vehicle_id, name=told["custom_name"], model=model or None
     )
+
+
+def name_device(record: DeviceRecord) -> str:
+    """Name a vehicle that the fleet has not named: by its make, which several may share."""
+    return f"{record.model or 'Vehicle'} {record.device_id}"
 
 
 def _places(data: Members) -> Iterable[Members]:
