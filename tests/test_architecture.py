@@ -80,6 +80,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
             "meter",
             "series",
             "secret_store",
+            "webhooks",
         }
     ),
     frozenset({"providers"}),

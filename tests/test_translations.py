@@ -28,6 +28,7 @@ from custom_components.ev_streams.inventory import ISSUE_CHOOSE_DEVICES
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
 from custom_components.ev_streams.providers.stellantis.flow import CONF_KEPT
+from custom_components.ev_streams.sensor import SESSION_SENSORS
 from custom_components.ev_streams.storage import ISSUE_DAMAGED, ISSUE_UNAVAILABLE
 from custom_components.ev_streams.stream.errors import AccountRefusedError, StreamError
 
@@ -172,9 +173,17 @@ def test_no_entity_is_named_that_does_not_exist() -> None:
     }
 
 
-def test_names_of_a_device_are_told_apart() -> None:
-    for platform, entities in ENGLISH["entity"].items():
-        names = [entity["name"] for entity in entities.values()]
+@pytest.mark.parametrize("provider_key", PROVIDERS)
+def test_names_of_a_device_are_told_apart(provider_key: str) -> None:
+    """Of one provider's: nobody has a device of two."""
+    provider = PROVIDERS[provider_key]
+    for platform, descriptions in (
+        ("sensor", (*provider.sensors, *SESSION_SENSORS)),
+        ("binary_sensor", provider.binary_sensors),
+    ):
+        words = ENGLISH["entity"][platform]
+        keys = [each.translation_key for each in descriptions if each.translation_key]
+        names = [words[key]["name"] for key in keys]
         assert len(names) == len(set(names)), platform
 
 

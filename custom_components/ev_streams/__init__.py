@@ -1,5 +1,7 @@
 """EV Streams: push-only event streams of chargers and cars."""
 
+import logging
+
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -17,14 +19,18 @@ from .storage import store_path
 from .store import remove_files
 from .stream.errors import AccountRefusedError, StreamError
 from .subentries import reload_on_change
+from .webhooks import register_webhooks
+
+_LOGGER = logging.getLogger(__name__)
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Offer the actions, whether an entry is loaded or not."""
+    """Offer the actions, and answer webhooks, whether an entry is loaded or not."""
     async_setup_services(hass)
+    register_webhooks(hass)
     return True
 
 
@@ -89,12 +95,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
-    """Take the entry's repair issues and its file along."""
+    """Take the entry's repair issues and its file along, and what it has elsewhere."""
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and issue_id.endswith(f"_{entry.entry_id}"):
             ir.async_delete_issue(hass, DOMAIN, issue_id)
     await hass.async_add_executor_job(remove_files, store_path(hass, entry.entry_id))
     await SecretStore(hass, str(entry.unique_id)).remove()
+    try:
+        await PROVIDERS[entry.data[CONF_PROVIDER]].remove(hass, entry)
+    except StreamError as err:
+        _LOGGER.warning("Not all of %s could be removed: %s", entry.title, err)
 
 
 async def async_remove_config_entry_device(

@@ -15,6 +15,7 @@ from homeassistant.config_entries import (
     OptionsFlow,
 )
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 import probatio
 
 from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
@@ -86,7 +87,10 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id=key,
             data_schema=provider.form.schema(defaults),
             errors=errors,
-            description_placeholders=self._placeholders,
+            description_placeholders={
+                **await provider.form.placeholders(self.hass, defaults),
+                **self._placeholders,
+            },
         )
 
     async def _tried(self, trial: Trial) -> ConfigFlowResult:
@@ -214,6 +218,8 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
             ):
                 errors[err.wrong_field[0]] = err.wrong_field[1]
             return None
+        except AbortFlow:
+            raise
         except Exception:
             # A form must survive anything, and the log must say what it was.
             _LOGGER.exception("The account could not be tried")

@@ -4,7 +4,7 @@ Times are timezone-aware UTC datetimes, energies are kWh. Nothing here knows
 Home Assistant, so these parts can be fuzzed and measured alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -209,6 +209,15 @@ class NoApplicationError(MessageRefusedError):
 
 
 type Update = Reading | SessionChange | SessionDocument
+
+
+def newest_time(updates: Iterable[Update]) -> datetime | None:
+    """Return when the last of it happened, None where nothing has a time."""
+    times = (
+        each.happened_at if isinstance(each, SessionChange) else each.measured_at
+        for each in updates
+    )
+    return max((time for time in times if time is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from .ampeco import AMPECO_WEBHOOK
 from .base import Provider
 from .easee import EASEE
 from .etrel import ETREL
@@ -13,4 +14,5 @@ PROVIDERS: Mapping[str, Provider] = {
     STELLANTIS.key: STELLANTIS,
     ETREL.key: ETREL,
     INVERS.key: INVERS,
+    AMPECO_WEBHOOK.key: AMPECO_WEBHOOK,
 }

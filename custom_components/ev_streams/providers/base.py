@@ -1,6 +1,6 @@
 """What every provider offers to the shared parts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -141,6 +141,12 @@ class ProviderForm(Protocol):
     async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
         """Really connect with what was given; raises StreamError."""
 
+    async def placeholders(
+        self, hass: HomeAssistant, data: Mapping[str, Any]
+    ) -> Mapping[str, str]:
+        """Return what the texts of the form name, `data` being what is known so far."""
+        return {}
+
 
 class SessionConcluder(Protocol):
     """Concludes the sessions of one device that no message names."""
@@ -169,6 +175,10 @@ class CreateConcluder(Protocol):
         """
 
 
+async def _remove_nothing(_hass: HomeAssistant, _entry: ConfigEntry) -> None:
+    """Where nothing was made elsewhere for an entry."""
+
+
 def _describe_nothing(_reading: Reading) -> None:
     """Where the tables are all there is."""
 
@@ -190,6 +200,9 @@ class Provider:
     returns what was typed as the messages have it, None if that is no device, and
     `presets` are mappings that many can use.
 
+    `remove` takes away what was made elsewhere for an entry that is removed; it raises
+    StreamError where that did not work.
+
     Where it `discovers`, the messages tell which devices there are, and entities
     exist of what has been told. `describe` returns the description of a reading that is
     not in the tables, the same for every value, or None if it is not to be shown.
@@ -210,6 +223,7 @@ class Provider:
     name: str
     form: ProviderForm
     create_account: Callable[[HomeAssistant, ConfigEntry], Account]
+    remove: Callable[[HomeAssistant, ConfigEntry], Awaitable[None]] = _remove_nothing
     sensors: tuple[EvStreamsSensorDescription, ...]
     binary_sensors: tuple[EvStreamsBinarySensorDescription, ...]
     online_key: str | None = None

@@ -1,1 +1,27 @@
 """AMPECO: notifications of charge points, by webhook or through a Kafka cluster of the user's."""
+
+from ...charging import ChargingSessions
+from ...const import AUTO_FOLLOW_FLEET
+from ..base import Provider
+from ..messages import MESSAGE_SENSORS
+from . import flow
+from .devices import name_device
+from .entities import BINARY_SENSORS, SENSORS
+
+AMPECO_WEBHOOK = Provider(
+    key="ampeco_webhook",
+    name="AMPECO",
+    form=flow.WebhookForm(),
+    create_account=flow.create_account,
+    remove=flow.remove,
+    sensors=(*SENSORS, *MESSAGE_SENSORS),
+    binary_sensors=BINARY_SENSORS,
+    online_key="online",
+    firmware_key="firmware",
+    create_concluder=ChargingSessions,
+    discovers=True,
+    name_device=name_device,
+    follow_at_most=AUTO_FOLLOW_FLEET,
+    tells_arrival=False,
+    has_backlog=False,
+)

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from ...model import BadInputError, Content, Happening, Message
+from ...model import BadInputError, Content, Happening, Message, newest_time
 from ...stream.delivery import Delivery
 from . import devices, meter, sessions
 from .facts import TIMES, facts_of
@@ -64,13 +64,18 @@ def decode(delivery: Delivery) -> Message:
     sent_at = _sent_at(delivery.headers)
     notification = Notification(name=newest_name(name), body=body, sent_at=sent_at)
     told = READERS.get(notification.name, devices.anything_else)(notification)
+    own_time = notification.time(*(body.get(each) for each in TIMES))
     return Message(
         device_id=told.device_id,
         updates=told.updates,
         devices=told.devices,
         unknown=_unknown(name, told),
-        happening=_happening(notification),
-        content=Content(body=without_personal(name, body), subtopic=name),
+        happening=_happening(notification, own_time),
+        content=Content(
+            body=without_personal(name, body),
+            subtopic=name,
+            occurred_at=own_time or newest_time(told.updates),
+        ),
         identity=_identity(delivery, body, sent_at),
     )
 
@@ -111,14 +116,16 @@ def _unknown(name: str, told: Told) -> str | None:
     return told.unknown
 
 
-def _happening(notification: Notification) -> Happening | None:
+def _happening(
+    notification: Notification, own_time: datetime | None
+) -> Happening | None:
     """Return what is told as an event: all that is neither telemetry nor a session."""
     name, body = notification.name, notification.body
     if name in TELEMETRY or name in SESSION_EVENTS:
         return None
     return Happening(
         type=name,
-        occurred_at=notification.time(*(body.get(each) for each in TIMES)),
+        occurred_at=own_time,
         facts=facts_of(name, body),
     )
 

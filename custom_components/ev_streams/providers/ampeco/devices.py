@@ -13,6 +13,11 @@ FAULTED: Final = "faulted"
 DELETED: Final = "deleted"
 # OCPP's word for it.
 NO_ERROR: Final = "NoError"
+NAMES: Final[Mapping[str, str]] = {
+    "evse_": "EVSE",
+    "circuit_": "Circuit",
+    "parking_space_": "Parking space",
+}
 OCCUPIED: Final[Mapping[str | None, bool]] = {"available": False, "occupied": True}
 
 
@@ -179,3 +184,11 @@ def _evse_readings(
             device_id, at, {"hardware_status": snake(evse.get("hardwareStatus"))}
         )
     return found
+
+
+def name_device(device_id: str) -> str:
+    """Name a device that nobody has named, by its id."""
+    for start, name in NAMES.items():
+        if device_id.startswith(start):
+            return f"{name} {device_id.removeprefix(start)}"
+    return f"Charge point {device_id}"

@@ -27,6 +27,7 @@ from ...model import (
     SessionChange,
     SessionPhase,
     Update,
+    newest_time,
 )
 from ...stream.delivery import Delivery
 from .fields import Fields, Told
@@ -102,20 +103,11 @@ def decode(
         content=Content(
             body=_content(kind, told, body),
             subtopic=kind.tail,
-            occurred_at=told.time("time") or _latest(effect.updates),
+            occurred_at=told.time("time") or newest_time(effect.updates),
         ),
         happening=effect.happening,
         identity=_identity(kind, effect, body, delivery.body),
     )
-
-
-def _latest(updates: tuple[Update, ...]) -> datetime | None:
-    """Return when the last of it happened: then the message was made."""
-    times = (
-        each.happened_at if isinstance(each, SessionChange) else each.measured_at
-        for each in updates
-    )
-    return max((time for time in times if time is not None), default=None)
 
 
 def _object(body: bytes) -> dict[str, object]:

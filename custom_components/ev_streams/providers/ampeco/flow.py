@@ -1,0 +1,175 @@
+"""The form of an AMPECO tenant whose notifications come by webhook."""
+
+from collections.abc import Mapping
+from typing import Any, Final, override
+
+from homeassistant.components import webhook
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_API_TOKEN, CONF_NAME, CONF_WEBHOOK_ID
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.network import NoURLAvailableError
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import probatio
+
+from ...const import DOMAIN
+from ...stream.errors import ConnectionFailedError, StreamError
+from ...stream.webhook import WebhookStream
+from ...webhooks import listen, remove_webhook, webhook_url
+from ..base import Given, ProviderForm, Trial
+from .account import Subscriber, WebhookAccount
+from .api import AmpecoClient, tenant_address
+
+CONF_TENANT_URL: Final = "tenant_url"
+CONF_SUBSCRIPTION: Final = "subscription_id"
+
+TEXT = TextSelector()
+TOKEN = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
+)
+URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+
+
+class NoAddressError(StreamError):
+    """Home Assistant does not know by which address it can be called."""
+
+    form_error = "no_address"
+
+
+class WebhookForm(ProviderForm):
+    """Asks for the API token that signs the calls, and for the tenant to subscribe at."""
+
+    fields = (CONF_TENANT_URL,)
+    files = ()
+    account_fields = ()
+
+    @override
+    def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for everything; a token that is known may be left out."""
+        token = probatio.Optional if CONF_API_TOKEN in defaults else probatio.Required
+        return probatio.Schema(
+            {
+                _suggesting(probatio.Required, CONF_NAME, defaults): TEXT,
+                token(CONF_API_TOKEN): TOKEN,
+                _suggesting(probatio.Optional, CONF_TENANT_URL, defaults): URL,
+            }
+        )
+
+    @override
+    def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
+        """Ask for another token; a token is never shown."""
+        return probatio.Schema({probatio.Required(CONF_API_TOKEN): TOKEN})
+
+    @override
+    async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
+        """Find the own address, and ask the tenant what it sends to whom.
+
+        Without a tenant there is nothing to be tried: it is AMPECO that calls.
+        """
+        data = dict(given.data)
+        data[CONF_API_TOKEN] = data[CONF_API_TOKEN].strip()
+        data.setdefault(CONF_WEBHOOK_ID, webhook.async_generate_id())
+        typed = data.get(CONF_TENANT_URL, "").strip()
+        data[CONF_TENANT_URL] = tenant_address(typed) if typed else ""
+        _refuse_another(hass, data)
+        url = await _url(hass, data[CONF_WEBHOOK_ID])
+        if typed:
+            await _client(hass, data).subscriptions()
+        return Trial(
+            account_id=data[CONF_WEBHOOK_ID],
+            title=data[CONF_NAME].strip(),
+            data=data,
+            report={"url": url},
+        )
+
+    @override
+    async def placeholders(
+        self, hass: HomeAssistant, data: Mapping[str, Any]
+    ) -> Mapping[str, str]:
+        """Name the address that was given to the tenant, where there is one."""
+        if CONF_WEBHOOK_ID not in data:
+            return {"url": "—"}
+        try:
+            return {"url": await _url(hass, data[CONF_WEBHOOK_ID])}
+        except NoAddressError:
+            return {"url": "—"}
+
+
+def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
+    """Return the account of an entry."""
+    webhook_id = entry.data[CONF_WEBHOOK_ID]
+
+    def take_calls(stream: WebhookStream | None) -> None:
+        listen(hass, webhook_id, stream)
+
+    return WebhookAccount(
+        entry.data[CONF_API_TOKEN],
+        listen=take_calls,
+        subscriber=_subscriber(hass, entry),
+    )
+
+
+async def remove(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take the subscription and the webhook of a removed entry away."""
+    subscription_id = entry.data.get(CONF_SUBSCRIPTION)
+    try:
+        if entry.data[CONF_TENANT_URL] and subscription_id is not None:
+            await _client(hass, entry.data).unsubscribe(subscription_id)
+    finally:
+        await remove_webhook(hass, entry)
+
+
+def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
+    if not entry.data[CONF_TENANT_URL]:
+        return None
+
+    async def find_url() -> str:
+        try:
+            return await _url(hass, entry.data[CONF_WEBHOOK_ID])
+        except NoAddressError as err:
+            raise ConnectionFailedError("Home Assistant has no address") from err
+
+    def keep_id(subscription_id: str | None) -> None:
+        data = {**entry.data, CONF_SUBSCRIPTION: subscription_id}
+        hass.config_entries.async_update_entry(entry, data=data)
+
+    return Subscriber(
+        _client(hass, entry.data),
+        entry.data.get(CONF_SUBSCRIPTION),
+        find_url=find_url,
+        keep_id=keep_id,
+    )
+
+
+def _refuse_another(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
+    """Refuse a tenant that another entry has: each notification would come twice."""
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        is_same = data[CONF_TENANT_URL] and (
+            entry.data.get(CONF_TENANT_URL) == data[CONF_TENANT_URL]
+        )
+        if is_same and entry.data.get(CONF_WEBHOOK_ID) != data[CONF_WEBHOOK_ID]:
+            raise AbortFlow("already_configured")
+
+
+async def _url(hass: HomeAssistant, webhook_id: str) -> str:
+    try:
+        return await webhook_url(hass, webhook_id)
+    except NoURLAvailableError as err:
+        raise NoAddressError("no address of Home Assistant is known") from err
+
+
+def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> AmpecoClient:
+    return AmpecoClient(
+        async_get_clientsession(hass), data[CONF_TENANT_URL], data[CONF_API_TOKEN]
+    )
+
+
+def _suggesting(
+    kind: type[probatio.Marker], name: str, known: Mapping[str, Any]
+) -> probatio.Marker:
+    return kind(name, description={"suggested_value": known.get(name)})
