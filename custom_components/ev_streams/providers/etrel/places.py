@@ -80,7 +80,9 @@ def name_device(device_id: str) -> str:
     """Name a device that no message has named, by its id."""
     whole, found, connector = device_id.rpartition(CONNECTOR)
     if found and whole:
-        return f"Connector {connector}"
+        # Every charge point has a first one: they are told apart wherever one is picked.
+        place = name_device(whole) if whole.startswith(LOCATION) else whole
+        return f"{place} connector {connector}"
     if device_id.startswith(LOCATION):
         return f"Location {device_id.removeprefix(LOCATION)}"
     return f"Charge point {device_id}"
