@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from math import inf
 from time import monotonic
 
 from homeassistant.config_entries import ConfigEntry
@@ -46,7 +47,7 @@ class Inventory:
         self._asked_at: dict[str, float] = {}
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
-        self._listed_at = 0.0
+        self._listed_at = -inf
         self._names: dict[str, DeviceRecord] = {}
         self.account_info = DeviceInfo(
             identifiers={(DOMAIN, self.account_id)},
@@ -74,7 +75,9 @@ class Inventory:
         messages tell which devices there are, the list names them, and that is all.
         """
         self._awaited.clear()
-        self._listed_at = monotonic()
+        if records or not self.is_discovering:
+            # Who discovers may be able to ask only once there is a stream.
+            self._listed_at = monotonic()
         if self.is_discovering:
             self._names |= {record.device_id: record for record in records}
             records = [self._named(record) for record in self.listed.values()]
@@ -88,6 +91,18 @@ class Inventory:
             met = self._named(record if known is None else _merged(known, record))
             if met != known:
                 self._take([*(self.listed | {met.device_id: met}).values()])
+
+    def restore(self, device_ids: Iterable[str]) -> None:
+        """Know the devices of which something is kept, where messages tell which there are.
+
+        Home Assistant writes its registry late: a power cut may have taken them out of it.
+        """
+        if self.is_discovering:
+            self.meet(
+                DeviceRecord(device_id=device_id, name="")
+                for device_id in device_ids
+                if device_id not in self.listed and device_id != self.account_id
+            )
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""

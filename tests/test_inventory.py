@@ -1,0 +1,57 @@
+"""Which devices an account has, where messages tell it."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.inventory import Inventory
+from custom_components.ev_streams.model import DeviceRecord
+from custom_components.ev_streams.providers import PROVIDERS
+
+NAMED = DeviceRecord(device_id="K7ZOE", name="Blue Zoe")
+
+
+def an_inventory(hass: HomeAssistant, key: str) -> Inventory:
+    entry = MockConfigEntry(domain=DOMAIN, title="Account", unique_id=f"{key}_1")
+    entry.add_to_hass(hass)
+    return Inventory(hass, entry, PROVIDERS[key])
+
+
+async def test_a_device_that_the_registry_lost_is_known_by_what_is_kept_of_it(
+    hass: HomeAssistant,
+) -> None:
+    """Home Assistant writes its registry seconds late, and the power may go before."""
+    inventory = an_inventory(hass, "invers")
+    inventory.meet([NAMED])
+    inventory.restore(["K7ZOE", "M3UPE", inventory.account_id])
+    assert {each.device_id: each.name for each in inventory.followed.values()} == {
+        "K7ZOE": "Blue Zoe",
+        "M3UPE": "Vehicle M3UPE",
+    }
+    registry = dr.async_get(hass)
+    assert registry.async_get_device(identifiers={(DOMAIN, "M3UPE")}) is not None
+
+
+async def test_what_an_account_lists_itself_is_not_guessed(hass: HomeAssistant) -> None:
+    inventory = an_inventory(hass, "easee")
+    inventory.restore(["EH482913"])
+    assert not inventory.followed
+
+
+@pytest.mark.parametrize(
+    ("key", "records", "is_due"),
+    [
+        ("ampeco_webhook", [], True),
+        ("ampeco_webhook", [NAMED], False),
+        ("easee", [], False),
+    ],
+)
+async def test_an_empty_list_is_asked_for_again_where_devices_are_discovered(
+    hass: HomeAssistant, key: str, records: list[DeviceRecord], is_due: bool
+) -> None:
+    """A tenant is asked once it can call us; a vendor that says none has said so."""
+    inventory = an_inventory(hass, key)
+    inventory.update(records)
+    assert inventory.is_list_due() is is_due
