@@ -103,12 +103,17 @@ class Stage:
     ) -> None:
         await self._stack.aclose()
 
+    async def name_vehicles(self) -> None:
+        """Tell what the vehicles are called, as after an edit in the portal."""
+        await self.fleet.publish_many(
+            vehicle.master_data_changed(self.told_until)
+            for vehicle in self.scene.vehicles
+        )
+
     async def introduce(self) -> None:
         """Tell what the vehicles are called, and what else a location has to say."""
+        await self.name_vehicles()
         at, station = self.told_until, self.scene.station
-        await self.fleet.publish_many(
-            vehicle.master_data_changed(at) for vehicle in self.scene.vehicles
-        )
         await self.ocean.publish(
             station.reservation(31, at + SLOT, at + 2 * SLOT),
             station.system_event(7, "OverTemperature", at),

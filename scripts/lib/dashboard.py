@@ -23,6 +23,7 @@ class Device:
     """A device of the integration, and the ids of its enabled entities by key."""
 
     device_id: str
+    entry_id: str
     identifier: str
     name: str
     entities: dict[str, str]
@@ -49,6 +50,7 @@ async def devices(home_assistant: HomeAssistant) -> list[Device]:
                 found.append(
                     Device(
                         device_id=device["id"],
+                        entry_id=device["primary_config_entry"],
                         identifier=identifier,
                         name=name,
                         entities=entities,
@@ -72,8 +74,12 @@ def partner_of(found: list[Device]) -> Device | None:
 
 
 def vehicle_of(found: list[Device]) -> Device | None:
-    """Return the car, if there is one."""
-    return next((each for each in found if "message_count" in each.entities), None)
+    """Return the car of the car's account, if there is one."""
+    partner = partner_of(found)
+    if partner is None:
+        return None
+    theirs = (each for each in found if each.entry_id == partner.entry_id)
+    return next((each for each in theirs if "message_count" in each.entities), None)
 
 
 def chargers_of(found: list[Device]) -> list[Device]:

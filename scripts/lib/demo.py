@@ -17,8 +17,10 @@ import certifi
 
 from simulator.ports import BrokerError
 
-from . import check, dashboard, outage, partner, past, screenshots
+from . import check, dashboard, fleet, outage, partner, past, screenshots
 from .configuration import CHECKOUT
+from .fleet import Fleet
+from .fleet_check import FleetCheck
 from .home_assistant import (
     RESTART_EXIT_CODE,
     HomeAssistant,
@@ -116,6 +118,7 @@ class Demo:
         self._bundle = directory / "authorities.pem"
         self.simulation = Simulation(directory / "simulation", plan)
         self.partner = Partner(directory / "partner", plan)
+        self.fleet = Fleet(directory / "fleet", self.simulation.broker, plan)
         self.home_assistant = HomeAssistant(
             directory / "home_assistant", port=port, ca_file=self._bundle
         )
@@ -128,6 +131,7 @@ class Demo:
         say("Starting RabbitMQ and the simulated Easee cloud, Mosquitto and a car")
         await stack.enter_async_context(self.simulation)
         await stack.enter_async_context(self.partner)
+        await stack.enter_async_context(self.fleet)
         # The private broker's certificate is verified as any vendor's is.
         self._bundle.write_text(
             Path(certifi.where()).read_text() + self.simulation.ca_file.read_text()
@@ -138,11 +142,16 @@ class Demo:
             await self.simulation.report_outage()
             waiting = (await self.simulation.queue()).ready
             say(f"{waiting} messages of the past {HOURS:.0f} hours wait in the queue")
+        await self.fleet.tell_past(whole=was_away)
         say("Starting Home Assistant")
         await stack.enter_async_context(self.home_assistant)
         entry_id = await self._entry()
         say("Adding the car's account with its client certificate, and the car")
         await connect(self.home_assistant, self.partner)
+        say(
+            "Adding a fleet, a charging location and a tenant, with what waits for them"
+        )
+        await fleet.connect(self.home_assistant, self.fleet)
         if waiting:
             await dashboard.wait_live(self.home_assistant)
             say(
@@ -154,6 +163,7 @@ class Demo:
         """Let the cars come."""
         self.simulation.play()
         self.partner.play()
+        self.fleet.play()
 
     async def _entry(self) -> str:
         entries = await self.home_assistant.get(
@@ -197,6 +207,7 @@ async def show(demo: Demo) -> int:
         await asyncio.sleep(0.5)
         demo.simulation.raise_if_broken()
         demo.partner.raise_if_broken()
+        demo.fleet.raise_if_broken()
         code = demo.home_assistant.exit_code
         if code == RESTART_EXIT_CODE:
             say("Home Assistant restarts")
@@ -209,12 +220,15 @@ async def show(demo: Demo) -> int:
 async def verify(demo: Demo, entry_id: str) -> int:
     """Check that everything arrives, print the summary and return 0 or 1."""
     say("Playing a power cut, with messages of the past hours")
-    results = await outage.Outage(demo.home_assistant, demo.simulation).run()
+    results = await outage.Outage(
+        demo.home_assistant, demo.simulation, demo.fleet.tell_rest
+    ).run()
     say("Watching two charging sessions (about a minute)")
     demo.play()
     since = datetime.now(UTC)
     results += await check.Check(demo.home_assistant, demo.simulation, entry_id).run()
     results += await PartnerCheck(demo.home_assistant, demo.partner).run(since)
+    results += await FleetCheck(demo.home_assistant, demo.fleet).run()
     results += check.judge_log(demo.home_assistant.log())
     print_results(results)
     ok = all(result.ok for result in results)
