@@ -11,6 +11,8 @@ import pytest_socket
 import custom_components.ev_streams  # noqa: F401
 from simulator.easee import EaseeCloud
 from simulator.etrel import EtrelOcean
+from simulator.kafka import Kafka
+from simulator.kafka_administrator import KafkaAdministrator
 from simulator.mosquitto import Mosquitto
 from simulator.rabbitmq import Administrator, RabbitMQ
 from simulator.stellantis import StellantisPlatform
@@ -63,6 +65,32 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     pytest_socket.enable_socket()
     with Mosquitto(tmp_path_factory.mktemp("mosquitto")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Start a private Kafka, shared by all tests of this process.
+
+    Whoever uses it belongs to the group `kafka`, so that only one process starts one.
+    """
+    missing = Kafka.available()
+    if missing is not None:
+        if REQUIRE_ALL:
+            pytest.fail(missing)
+        pytest.skip(missing)
+    pytest_socket.enable_socket()
+    accounts = {"reader": "right", "stranger": "right"}
+    with Kafka(tmp_path_factory.mktemp("kafka"), accounts) as started:
+        yield started
+
+
+@pytest.fixture
+def kafka_administrator(kafka: Kafka, socket_enabled: None) -> KafkaAdministrator:
+    """Give tests the cluster's administrator; `reader` may read everything."""
+    administrator = KafkaAdministrator(kafka)
+    administrator.set_password("reader", "right")
+    administrator.allow("reader", topics=["*"], groups=["*"])
+    return administrator
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from custom_components.ev_streams.const import (
 from custom_components.ev_streams.inventory import ISSUE_CHOOSE_DEVICES
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
-from custom_components.ev_streams.providers.stellantis.flow import CONF_KEPT
+from custom_components.ev_streams.providers.certificate_files import CONF_KEPT
 from custom_components.ev_streams.sensor import SESSION_SENSORS
 from custom_components.ev_streams.storage import ISSUE_DAMAGED, ISSUE_UNAVAILABLE
 from custom_components.ev_streams.stream.errors import AccountRefusedError, StreamError

@@ -32,7 +32,7 @@ HISTORY_KEYS = (
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ (?P<level>[A-Z]+) \(", re.MULTILINE)
 # What mentions the integration, or a library that it alone brings, is its own; a folder
 # of the checkout may well have the same name.
-OURS = re.compile(r"custom_components[./]ev_streams|aio_pika|aiormq|pamqp|paho")
+OURS = re.compile(r"custom_components[./]ev_streams|aio_pika|aiormq|pamqp|paho|kafka")
 # Home Assistant goes without these of the system, whatever integrations there are.
 MISSING_LIBRARY = re.compile(
     r"'ffmpeg'|Unable to locate turbojpeg|No module named '(?:pymicro_vad|pyspeex_noise)'"

@@ -1,5 +1,10 @@
 # shellcheck shell=bash
 # What comes from the system's package manager: the brokers and, for screenshots, a browser.
+# Kafka is in no such package; it comes from Maven's repository into .tools.
+
+KAFKA_VERSION=4.3.1
+# The logging that this version of Kafka was built for; without it the broker says nothing.
+SLF4J_VERSION=1.7.36
 
 rabbitmq_present() {
   [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || have rabbitmq-server ||
@@ -76,9 +81,63 @@ ensure_broker() {
   warn "$1 is missing and neither apt nor brew could install it: tests that need it will be skipped, the demo cannot run."
 }
 
+# Kafka 4 needs Java 17.
+java_accepted() {
+  local version
+  have java || return 1
+  version="$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')"
+  [ "${version:-0}" -ge 17 ]
+}
+
+kafka_tools_present() { java_accepted && have mvn; }
+
+write_kafka_pom() {
+  cat >"$1/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>ev_streams</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>$KAFKA_VERSION</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>$SLF4J_VERSION</version>
+    </dependency>
+  </dependencies>
+</project>
+POM
+}
+
+# Its libraries go to .tools/kafka/libs, which are all that a broker needs besides Java.
+ensure_kafka() {
+  local directory="$TOOLS/kafka" stamp="$KAFKA_VERSION $SLF4J_VERSION"
+  if [ "$(cat "$directory/.stamp" 2>/dev/null)" = "$stamp" ] && java_accepted; then
+    return 0
+  fi
+  if kafka_tools_present || { apt_install maven default-jre-headless && kafka_tools_present; }; then
+    rm -rf "$directory"
+    mkdir -p "$directory"
+    write_kafka_pom "$directory"
+    say "Getting Kafka $KAFKA_VERSION into .tools/kafka (Maven)"
+    if run_logged kafka with_time_limit 300 mvn --batch-mode --file "$directory/pom.xml" \
+      dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$directory/libs"; then
+      printf '%s' "$stamp" >"$directory/.stamp"
+      return 0
+    fi
+  fi
+  warn "Kafka is missing and Java 17 with Maven could not get it: tests that need it will be skipped."
+}
+
 ensure_brokers() {
   ensure_broker RabbitMQ rabbitmq_present rabbitmq-server rabbitmq
   ensure_broker Mosquitto mosquitto_present mosquitto mosquitto
+  ensure_kafka
 }
 
 ensure_browser() {

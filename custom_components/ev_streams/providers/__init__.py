@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .ampeco import AMPECO_WEBHOOK
+from .ampeco import AMPECO_KAFKA, AMPECO_WEBHOOK
 from .base import Provider
 from .easee import EASEE
 from .etrel import ETREL
@@ -15,4 +15,5 @@ PROVIDERS: Mapping[str, Provider] = {
     ETREL.key: ETREL,
     INVERS.key: INVERS,
     AMPECO_WEBHOOK.key: AMPECO_WEBHOOK,
+    AMPECO_KAFKA.key: AMPECO_KAFKA,
 }

@@ -175,7 +175,7 @@ class CreateConcluder(Protocol):
         """
 
 
-async def _remove_nothing(_hass: HomeAssistant, _entry: ConfigEntry) -> None:
+async def remove_nothing(_hass: HomeAssistant, _entry: ConfigEntry) -> None:
     """Where nothing was made elsewhere for an entry."""
 
 
@@ -223,7 +223,7 @@ class Provider:
     name: str
     form: ProviderForm
     create_account: Callable[[HomeAssistant, ConfigEntry], Account]
-    remove: Callable[[HomeAssistant, ConfigEntry], Awaitable[None]] = _remove_nothing
+    remove: Callable[[HomeAssistant, ConfigEntry], Awaitable[None]] = remove_nothing
     sensors: tuple[EvStreamsSensorDescription, ...]
     binary_sensors: tuple[EvStreamsBinarySensorDescription, ...]
     online_key: str | None = None

@@ -20,7 +20,7 @@ from homeassistant.util.ssl import get_default_context
 import probatio
 
 from ..stream.amqp import AmqpEndpoint, probe
-from ..stream.errors import StreamError
+from ..stream.errors import SourceGoneError, StreamError
 from .base import Given, ProviderForm, Trial
 
 CONF_VIRTUAL_HOST: Final = "virtual_host"
@@ -109,7 +109,11 @@ class QueueForm(ProviderForm):
         data = self.cleaned(given.data)
         if not data[CONF_QUEUES]:
             raise NoQueuesError("no queue was named")
-        await probe(endpoint(data))
+        try:
+            await probe(endpoint(data))
+        except SourceGoneError as err:
+            err.wrong_field = (CONF_QUEUES, "not_there")
+            raise
         return Trial(account_id=account_id(data), title=self.title, data=data)
 
     def cleaned(self, data: Mapping[str, Any]) -> dict[str, Any]:

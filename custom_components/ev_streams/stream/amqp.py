@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
-from socket import SOCK_STREAM
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 from typing import Any, Final, override
 
@@ -38,9 +37,8 @@ from .errors import (
     SourceGoneError,
     SourceSharedError,
     StreamError,
-    TlsNeededError,
 )
-from .own_network import is_own
+from .own_network import stay_near
 from .supervisor import SourceState, StreamObserver
 
 CONNECT_TIMEOUT: Final = 30.0
@@ -255,7 +253,7 @@ class _Acknowledger:
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
     if endpoint.ssl_context is None:
-        await _stay_near(endpoint)
+        await stay_near(endpoint.host, endpoint.port)
     connecting = asyncio.ensure_future(
         aio_pika.connect(
             host=endpoint.host,
@@ -289,14 +287,6 @@ async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
         if "Connection.Close" in str(err):
             raise AccessClosedError("the broker closed the virtual host") from err
         raise
-
-
-async def _stay_near(endpoint: AmqpEndpoint) -> None:
-    """See that a password that is not encrypted stays in the own network."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=SOCK_STREAM)
-    if not all(is_own(address) for *_, address in found):
-        raise TlsNeededError("the password would be readable on the way")
 
 
 @contextmanager

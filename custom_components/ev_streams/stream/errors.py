@@ -112,7 +112,6 @@ class SourceGoneError(StreamError):
     """The queue or topic that should be read does not exist."""
 
     form_error = "queue_not_found"
-    wrong_field: tuple[str, str] | None = ("queues", "not_there")
 
     def __init__(self, source: str) -> None:
         """`source` names the missing queues or topics."""
@@ -125,7 +124,12 @@ class TopicDeniedError(SourceGoneError):
     """The broker does not let us subscribe."""
 
     form_error = "topic_denied"
-    wrong_field = None
+
+
+class GroupDeniedError(StreamError):
+    """The broker does not let us read as a member of the group."""
+
+    form_error = "group_denied"
 
 
 class SourceSharedError(ConnectionFailedError):

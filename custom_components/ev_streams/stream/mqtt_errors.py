@@ -1,18 +1,17 @@
 """What a refusal or a broken line means: wrong password, wrong certificate, or bad luck."""
 
 import socket
-from ssl import SSLCertVerificationError, SSLEOFError, SSLError, SSLZeroReturnError
+from ssl import SSLEOFError, SSLError, SSLZeroReturnError
 
 from paho.mqtt.reasoncodes import ReasonCode
 
 from .errors import (
-    CertificateRefusedError,
     ConnectionFailedError,
     CredentialsRefusedError,
     LoginCutOffError,
-    OwnCertificateRefusedError,
     StreamError,
 )
+from .tls_errors import translated_tls
 
 # As paho calls the answers 4 and 5 of MQTT 3.1.1 (and 140 of version 5).
 REFUSED = {134, 135, 140}
@@ -37,7 +36,7 @@ def translated(error: BaseException, *, is_logged_in: bool) -> StreamError:
     if not is_logged_in and isinstance(error, HUNG_UP):
         return LoginCutOffError("the broker hung up before it answered the login")
     if isinstance(error, SSLError):
-        return _translated_tls(error)
+        return translated_tls(error)
     for kind, reason in (
         (socket.gaierror, "the broker's name is not known"),
         (TimeoutError, "no answer in time"),
@@ -46,21 +45,3 @@ def translated(error: BaseException, *, is_logged_in: bool) -> StreamError:
         if isinstance(error, kind):
             return ConnectionFailedError(reason)
     return ConnectionFailedError(f"{type(error).__name__}: {error}")
-
-
-def _translated_tls(error: SSLError) -> StreamError:
-    if isinstance(error, SSLCertVerificationError):
-        return CertificateRefusedError(f"bad certificate: {error.verify_message}")
-    if _is_about_our_certificate(error):
-        return OwnCertificateRefusedError(
-            f"the broker does not accept the client certificate: {error.reason}"
-        )
-    return ConnectionFailedError(f"TLS failed: {error.reason}")
-
-
-def _is_about_our_certificate(error: SSLError) -> bool:
-    """Whether the other side sent an alert about our certificate, or about having none."""
-    reason = error.reason or ""
-    return "ALERT" in reason and any(
-        word in reason for word in ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
-    )

@@ -1,7 +1,11 @@
 """Which addresses are near enough for a password that everybody on the way can read."""
 
+import asyncio
 from ipaddress import IPv6Address, ip_address, ip_network
+from socket import SOCK_STREAM
 from typing import Any, Final
+
+from .errors import TlsNeededError
 
 OWN_NETWORKS: Final = tuple(
     ip_network(each)
@@ -27,3 +31,11 @@ def is_own(address: tuple[Any, ...]) -> bool:
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
     return any(found in network for network in OWN_NETWORKS)
+
+
+async def stay_near(host: str, port: int) -> None:
+    """See that a password that is not encrypted stays near; raises TlsNeededError, OSError."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+    if not all(is_own(address) for *_, address in found):
+        raise TlsNeededError("the password would be readable on the way")

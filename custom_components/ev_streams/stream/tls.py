@@ -3,12 +3,22 @@
 It reads files: it is for a thread.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 import os
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
 import certifi
 
 from .certificate import ClientCertificate, load_client_certificate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How to encrypt: `context` None means not at all. `expires_at` is our certificate's end."""
+
+    context: SSLContext | None
+    expires_at: datetime | None = None
 
 
 def client_context(

@@ -1,10 +1,12 @@
 """AMPECO: notifications of charge points, by webhook or through a Kafka cluster of the user's."""
 
+from dataclasses import replace
+
 from ...charging import ChargingSessions
 from ...const import AUTO_FOLLOW_FLEET
-from ..base import Provider
+from ..base import Provider, remove_nothing
 from ..messages import MESSAGE_SENSORS
-from . import flow
+from . import flow, kafka_flow
 from .devices import name_device
 from .entities import BINARY_SENSORS, SENSORS
 
@@ -24,4 +26,14 @@ AMPECO_WEBHOOK = Provider(
     follow_at_most=AUTO_FOLLOW_FLEET,
     tells_arrival=False,
     has_backlog=False,
+)
+
+# The same notifications, by another way.
+AMPECO_KAFKA = replace(
+    AMPECO_WEBHOOK,
+    key="ampeco_kafka",
+    form=kafka_flow.KafkaForm(),
+    create_account=kafka_flow.create_account,
+    remove=remove_nothing,
+    has_backlog=True,
 )

@@ -8,7 +8,9 @@ from typing import override
 from ...model import DeviceRecord, Message, OutgoingMessage, Update
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import StreamError
+from ...stream.kafka import KafkaEndpoint, KafkaStream
 from ...stream.supervisor import Stream
+from ...stream.tls import Tls
 from ...stream.webhook import WebhookStream
 from . import decode
 from .api import AmpecoClient, Subscription
@@ -19,6 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 
 SIGNATURE = "x-signature"
 
+type LoadEndpoint = Callable[[], Awaitable[tuple[KafkaEndpoint, Tls]]]
 type FindUrl = Callable[[], Awaitable[str]]
 type KeepId = Callable[[str | None], None]
 
@@ -108,6 +111,26 @@ class Subscriber:
 
         found = filter(is_own, await self._client.subscriptions())
         return next((each.subscription_id for each in found), None)
+
+
+class KafkaAccount(AmpecoAccount):
+    """The tenant produces into a topic of the user's; `load` finds how to get at it."""
+
+    _endpoint: KafkaEndpoint
+
+    def __init__(self, load: LoadEndpoint) -> None:
+        """Nothing is loaded before `start`."""
+        self._load = load
+
+    @override
+    async def start(self) -> None:
+        """Load the certificates; raises StreamError. The brokers are not asked."""
+        self._endpoint, tls = await self._load()
+        self.expires_at = tls.expires_at
+
+    async def open_stream(self, renew: bool, receiver: Receiver) -> Stream:
+        """Make the next connection; there are no fresher credentials to be had."""
+        return KafkaStream(self._endpoint, receiver)
 
 
 class WebhookAccount(AmpecoAccount):

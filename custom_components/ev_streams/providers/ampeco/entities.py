@@ -10,15 +10,13 @@ from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
     EntityCategory,
-    UnitOfElectricCurrent,
-    UnitOfElectricPotential,
-    UnitOfEnergy,
     UnitOfPower,
     UnitOfRatio,
     UnitOfTemperature,
 )
 
 from ..base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
+from ..quantities import current, energy, power, voltage
 
 NETWORK_STATUSES: Final = (
     "never_connected",
@@ -58,54 +56,15 @@ def _text(key: str) -> EvStreamsSensorDescription:
     )
 
 
-def _current(key: str, *, is_usual: bool = True) -> EvStreamsSensorDescription:
-    return EvStreamsSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.CURRENT,
-        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-        entity_registry_enabled_default=is_usual,
-        is_telemetry=True,
-    )
-
-
-def _power(key: str, *, is_usual: bool = True) -> EvStreamsSensorDescription:
-    return EvStreamsSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.POWER,
-        native_unit_of_measurement=UnitOfPower.WATT,
-        suggested_unit_of_measurement=UnitOfPower.KILO_WATT,
-        suggested_display_precision=2,
-        state_class=SensorStateClass.MEASUREMENT,
-        entity_registry_enabled_default=is_usual,
-        is_telemetry=True,
-    )
-
-
-def _energy(key: str) -> EvStreamsSensorDescription:
-    return EvStreamsSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.ENERGY,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        suggested_display_precision=2,
-        is_telemetry=True,
-    )
-
-
 SENSORS: Final[tuple[EvStreamsSensorDescription, ...]] = (
     _status("hardware_status", HARDWARE_STATUSES),
     _status("network_status", NETWORK_STATUSES, EntityCategory.DIAGNOSTIC),
     _status("status", STATUSES, EntityCategory.DIAGNOSTIC),
-    _power("power"),
+    power("power", UnitOfPower.WATT),
     # The meter of the outlet, where the charge point sends it; the energy of the session
     # is the platform's own figure.
-    _energy("lifetime_energy"),
-    _energy("session_energy"),
+    energy("lifetime_energy"),
+    energy("session_energy"),
     EvStreamsSensorDescription(
         key="state_of_charge",
         translation_key="state_of_charge",
@@ -115,19 +74,10 @@ SENSORS: Final[tuple[EvStreamsSensorDescription, ...]] = (
         suggested_display_precision=0,
         is_telemetry=True,
     ),
-    _current("current"),
-    _current("current_offered", is_usual=False),
-    _power("power_offered", is_usual=False),
-    EvStreamsSensorDescription(
-        key="voltage",
-        translation_key="voltage",
-        device_class=SensorDeviceClass.VOLTAGE,
-        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        entity_registry_enabled_default=False,
-        is_telemetry=True,
-    ),
+    current("current"),
+    current("current_offered", enabled=False),
+    power("power_offered", UnitOfPower.WATT, enabled=False),
+    voltage("voltage", enabled=False),
     EvStreamsSensorDescription(
         key="temperature",
         translation_key="temperature",
@@ -138,10 +88,10 @@ SENSORS: Final[tuple[EvStreamsSensorDescription, ...]] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         is_telemetry=True,
     ),
-    _current("current_l1"),
-    _current("current_l2"),
-    _current("current_l3"),
-    _current("max_current"),
+    current("current_l1"),
+    current("current_l2"),
+    current("current_l3"),
+    current("max_current"),
     _text("stop_reason"),
     _text("error_code"),
     _text("error_info"),

@@ -14,13 +14,13 @@ from homeassistant.const import (
     SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
     EntityCategory,
     UnitOfElectricCurrent,
-    UnitOfElectricPotential,
     UnitOfEnergy,
     UnitOfPower,
     UnitOfTemperature,
 )
 
 from ..base import EvStreamsBinarySensorDescription, EvStreamsSensorDescription
+from ..quantities import current, energy, voltage
 from . import enums
 
 
@@ -34,34 +34,6 @@ def _setting(key: str, *, enabled: bool = False) -> EvStreamsSensorDescription:
         suggested_display_precision=0,
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=enabled,
-    )
-
-
-def _current(key: str, *, enabled: bool) -> EvStreamsSensorDescription:
-    """Describe a measured current at one terminal, in A."""
-    return EvStreamsSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.CURRENT,
-        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-        entity_registry_enabled_default=enabled,
-        is_telemetry=True,
-    )
-
-
-def _voltage(key: str, *, enabled: bool) -> EvStreamsSensorDescription:
-    """Describe a measured voltage between two terminals, in V."""
-    return EvStreamsSensorDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.VOLTAGE,
-        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=0,
-        entity_registry_enabled_default=enabled,
-        is_telemetry=True,
     )
 
 
@@ -115,36 +87,12 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
         suggested_display_precision=2,
         is_telemetry=True,
     ),
-    EvStreamsSensorDescription(
-        key="session_energy",
-        translation_key="session_energy",
-        device_class=SensorDeviceClass.ENERGY,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        suggested_display_precision=2,
-        is_telemetry=True,
-    ),
+    energy("session_energy"),
     # The register of 124 comes about once an hour. This is the same meter at full
     # resolution: its last register, the growth of the session's energy (121) since,
     # put right by the meter values that 223 and 129 name.
-    EvStreamsSensorDescription(
-        key="energy",
-        translation_key="energy",
-        device_class=SensorDeviceClass.ENERGY,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        suggested_display_precision=2,
-        is_telemetry=True,
-    ),
-    EvStreamsSensorDescription(
-        key="lifetime_energy",
-        translation_key="lifetime_energy",
-        device_class=SensorDeviceClass.ENERGY,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        suggested_display_precision=2,
-        is_telemetry=True,
-    ),
+    energy("energy"),
+    energy("lifetime_energy"),
     EvStreamsSensorDescription(
         key="energy_per_hour",
         translation_key="energy_per_hour",
@@ -176,17 +124,17 @@ SENSORS: tuple[EvStreamsSensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         is_telemetry=True,
     ),
-    _current("in_current_t2", enabled=False),
-    _current("in_current_t3", enabled=True),
-    _current("in_current_t4", enabled=True),
-    _current("in_current_t5", enabled=True),
-    _voltage("in_volt_t1_t2", enabled=False),
-    _voltage("in_volt_t1_t3", enabled=False),
-    _voltage("in_volt_t1_t4", enabled=False),
-    _voltage("in_volt_t1_t5", enabled=False),
-    _voltage("in_volt_t2_t3", enabled=True),
-    _voltage("in_volt_t2_t4", enabled=True),
-    _voltage("in_volt_t2_t5", enabled=True),
+    current("in_current_t2", enabled=False),
+    current("in_current_t3", enabled=True),
+    current("in_current_t4", enabled=True),
+    current("in_current_t5", enabled=True),
+    voltage("in_volt_t1_t2", enabled=False),
+    voltage("in_volt_t1_t3", enabled=False),
+    voltage("in_volt_t1_t4", enabled=False),
+    voltage("in_volt_t1_t5", enabled=False),
+    voltage("in_volt_t2_t3", enabled=True),
+    voltage("in_volt_t2_t4", enabled=True),
+    voltage("in_volt_t2_t5", enabled=True),
     _setting("max_charger_current", enabled=True),
     _setting("dynamic_charger_current", enabled=True),
     _setting("circuit_max_current_p1"),

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from ssl import SSLContext
 
 from ...model import DeviceRecord, Message, NoApplicationError, OutgoingMessage, Update
 from ...stream.delivery import Delivery, Receiver
@@ -12,18 +11,10 @@ from ...stream.errors import ConnectionFailedError
 from ...stream.mqtt import MqttStream
 from ...stream.mqtt_client import MqttEndpoint
 from ...stream.supervisor import Stream
+from ...stream.tls import Tls
 from . import decode
 from .sending import PopupPacer, envelope
 from .topics import Topics
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """How to encrypt: `context` None means not at all. `expires_at` is our certificate's end."""
-
-    context: SSLContext | None
-    expires_at: datetime | None = None
-
 
 type LoadTls = Callable[[], Awaitable[Tls]]
 

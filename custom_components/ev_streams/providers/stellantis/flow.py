@@ -1,8 +1,8 @@
 """The form of a Stellantis account, and the live try behind it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final, override
 import uuid
@@ -14,8 +14,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
-    FileSelector,
-    FileSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -34,17 +32,27 @@ from ...const import DOMAIN
 from ...model import DeviceRecord
 from ...numbering import numbered
 from ...secret_store import SecretStore
-from ...stream.certificate import (
-    ClientCertificate,
-    read_authorities,
-    read_client_certificate,
-)
-from ...stream.errors import BadCertificateError, FilesGoneError, StreamError
+from ...stream.certificate import ClientCertificate
+from ...stream.errors import FilesGoneError, StreamError
 from ...stream.mqtt import probe
 from ...stream.mqtt_client import MqttEndpoint
-from ...stream.tls import client_context
+from ...stream.tls import Tls
 from ..base import Given, ProviderForm, Trial
-from .account import StellantisAccount, Tls
+from ..certificate_files import (
+    CONF_CERTIFICATE,
+    CONF_FORGET,
+    CONF_KEPT,
+    CONF_KEY_PASSWORD,
+    FILES,
+    authority_field,
+    client_fields,
+    kept_files,
+    missing_files,
+    secrets_of,
+    tls_of,
+    without_files,
+)
+from .account import StellantisAccount
 from .sending import PopupPacer
 from .topics import DEFAULT_ROOT, Direction, Topics, is_usable_root, is_usable_uid
 
@@ -52,27 +60,16 @@ PRE_PRODUCTION: Final = "iot-partners-preprod.mpsa.com"
 DEFAULT_PORT: Final = 8886
 
 CONF_ADVANCED: Final = "advanced"
-CONF_CERTIFICATE: Final = "client_certificate"
-CONF_KEY: Final = "client_key"
-CONF_KEY_PASSWORD: Final = "client_key_password"
-CONF_AUTHORITY: Final = "ca_certificate"
 CONF_TLS: Final = "tls"
 CONF_ROOT: Final = "topic_root"
 CONF_DIRECTION: Final = "direction"
 CONF_ID_APP: Final = "id_app"
-CONF_FORGET: Final = "forget_files"
-# Names what lies in the secret store: were it gone later, it must not be done without.
-CONF_KEPT: Final = "kept_files"
 # An account that moves to another host stays the one that it was.
 CONF_FIRST_HOST: Final = "first_host"
 # By the entry, and gone with it.
 POPUPS: HassKey[WeakKeyDictionary[ConfigEntry, PopupPacer]] = HassKey(
     f"{DOMAIN}_popups"
 )
-FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
-# What the entry is not to keep as it was typed.
-PASSING: Final = frozenset({*FILES, CONF_KEY_PASSWORD, CONF_FORGET})
-
 # No production host: the one on the vendor's page lies in a domain that may not be
 # theirs, and whoever owns it would be sent the login.
 HOST = SelectSelector(
@@ -90,12 +87,6 @@ USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
 PASSWORD = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
 )
-PASSPHRASE = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
-)
-CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der,.p12,.pfx"))
-KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,.der"))
-AUTHORITY = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der"))
 DIRECTION = SelectSelector(
     SelectSelectorConfig(options=[*Direction], translation_key=CONF_DIRECTION)
 )
@@ -129,7 +120,7 @@ class StellantisForm(ProviderForm):
             CONF_ID_APP: ("", TEXT),
         }
         if kept := defaults.get(CONF_KEPT):
-            advanced[CONF_FORGET] = ([], _kept_files(kept))
+            advanced[CONF_FORGET] = ([], kept_files(kept))
         usual = {name: default for name, (default, _) in advanced.items()}
         return probatio.Schema(
             {
@@ -139,7 +130,7 @@ class StellantisForm(ProviderForm):
                 ): probatio.All(PORT, probatio.Coerce(int)),
                 _required(CONF_USERNAME, defaults): USERNAME,
                 **_credentials(is_password_known=CONF_PASSWORD in defaults),
-                probatio.Optional(CONF_AUTHORITY): AUTHORITY,
+                **authority_field(),
                 probatio.Required(CONF_ADVANCED): section(
                     probatio.Schema(
                         {
@@ -158,7 +149,7 @@ class StellantisForm(ProviderForm):
         return probatio.Schema(
             {
                 **_credentials(is_password_known=True),
-                probatio.Optional(CONF_AUTHORITY): AUTHORITY,
+                **authority_field(),
             }
         )
 
@@ -169,16 +160,18 @@ class StellantisForm(ProviderForm):
         The account is known by broker and login: the two environments may have the
         same one.
         """
-        data = {name: each for name, each in given.data.items() if name not in PASSING}
+        data = without_files(given.data)
         data[CONF_HOST] = data[CONF_HOST].strip().lower()
         if not is_usable_uid(data[CONF_USERNAME]):
             raise UnusableTopicError(CONF_USERNAME, "unusable_in_topic")
         if not is_usable_root(data[CONF_ROOT]):
             raise UnusableTopicError(CONF_ADVANCED, "unusable_root")
         data.setdefault(CONF_FIRST_HOST, _first_host(hass, data))
-        secrets = await hass.async_add_executor_job(_secrets, given)
+        secrets = await hass.async_add_executor_job(
+            partial(secrets_of, given, is_needed=data[CONF_TLS])
+        )
         data[CONF_KEPT] = sorted(secrets)
-        tls = await hass.async_add_executor_job(_tls, data, secrets)
+        tls = await _load_tls(hass, data, secrets)
         # Another client of the same id would throw the running stream out.
         endpoint = _endpoint(data, f"ev_{uuid.uuid4().hex[:20]}")
         await probe(replace(endpoint, ssl_context=tls.context))
@@ -203,9 +196,10 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
 
     async def load_tls() -> Tls:
         secrets = await SecretStore(hass, str(entry.unique_id)).load()
-        if missing := _missing(entry.data, secrets):
+        missing = missing_files(entry.data, secrets)
+        if entry.data[CONF_TLS] and missing:
             raise FilesGoneError(f"gone: {', '.join(missing)}")
-        return await hass.async_add_executor_job(_tls, entry.data, secrets)
+        return await _load_tls(hass, entry.data, secrets)
 
     def list_vehicles() -> list[DeviceRecord]:
         return [
@@ -226,6 +220,13 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> StellantisAccount
             entry, PopupPacer()
         ),
     )
+
+
+async def _load_tls(
+    hass: HomeAssistant, data: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Tls:
+    load = partial(tls_of, secrets, is_needed=data[CONF_TLS])
+    return await hass.async_add_executor_job(load)
 
 
 def _first_host(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
@@ -252,9 +253,7 @@ def _credentials(*, is_password_known: bool) -> dict[probatio.Marker, Any]:
     required = probatio.Optional if is_password_known else probatio.Required
     return {
         required(CONF_PASSWORD): PASSWORD,
-        probatio.Optional(CONF_CERTIFICATE): CERTIFICATE,
-        probatio.Optional(CONF_KEY): KEY,
-        probatio.Optional(CONF_KEY_PASSWORD): PASSPHRASE,
+        **client_fields(),
     }
 
 
@@ -268,17 +267,6 @@ def _optional(
     """Show what is known; a field that is emptied is as if it had never been filled."""
     shown = {"suggested_value": defaults.get(name, default)}
     return probatio.Optional(name, default=default, description=shown)
-
-
-def _kept_files(names: list[str]) -> SelectSelector:
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=names,
-            multiple=True,
-            mode=SelectSelectorMode.LIST,
-            translation_key=CONF_FORGET,
-        )
-    )
 
 
 def _only(names: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -302,44 +290,4 @@ def _endpoint(data: Mapping[str, Any], client_id: str) -> MqttEndpoint:
         client_id=client_id,
         filters=_topics(data).filters,
         ssl_context=None,
-    )
-
-
-def _secrets(given: Given) -> dict[str, str]:
-    """Return what is to be kept, new files instead of old ones; raises BadCertificateError."""
-    passphrase = given.data.get(CONF_KEY_PASSWORD)
-    forgotten = given.data.get(CONF_FORGET, [])
-    secrets = {
-        name: text for name, text in given.secrets.items() if name not in forgotten
-    }
-    certificate = given.files.get(CONF_CERTIFICATE)
-    key = given.files.get(CONF_KEY)
-    if certificate is not None or key is not None:
-        read = read_client_certificate(
-            certificate, key, passphrase, now=datetime.now(UTC)
-        )
-        secrets[CONF_CERTIFICATE] = read.pem
-    if CONF_AUTHORITY in given.files:
-        secrets[CONF_AUTHORITY] = read_authorities(given.files[CONF_AUTHORITY])
-    if missing := _missing(given.data, (*secrets, *forgotten)):
-        # To be done without only if the user says so.
-        raise BadCertificateError(missing[0], "gone")
-    return secrets
-
-
-def _missing(data: Mapping[str, Any], present: Collection[str]) -> list[str]:
-    """Return which files were kept, are gone, and are needed: without TLS none is."""
-    kept = data.get(CONF_KEPT, []) if data[CONF_TLS] else []
-    return [name for name in kept if name not in present]
-
-
-def _tls(data: Mapping[str, Any], secrets: Mapping[str, str]) -> Tls:
-    """Make the context of a connection; reads files, for the executor."""
-    if not data[CONF_TLS]:
-        return Tls(context=None)
-    pem = secrets.get(CONF_CERTIFICATE)
-    certificate = None if pem is None else ClientCertificate(pem=pem)
-    return Tls(
-        context=client_context(certificate, secrets.get(CONF_AUTHORITY)),
-        expires_at=None if certificate is None else certificate.expires_at,
     )
