@@ -30,8 +30,14 @@ async def test_a_device_that_the_registry_lost_is_known_by_what_is_kept_of_it(
         "K7ZOE": "Blue Zoe",
         "M3UPE": "Vehicle M3UPE",
     }
-    registry = dr.async_get(hass)
-    assert registry.async_get_device(identifiers={(DOMAIN, "M3UPE")}) is not None
+    names = {
+        device.name
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(hass), entry.entry_id
+        )
+    }
+    assert names == {"Account", "Blue Zoe", "Vehicle M3UPE"}
 
 
 async def test_what_an_account_lists_itself_is_not_guessed(hass: HomeAssistant) -> None:
