@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .dashboard import DOMAIN, Device
+from .cards import DOMAIN, Device
 from .home_assistant import HomeAssistant
 
 type Row = Mapping[str, Any]
@@ -32,14 +32,19 @@ async def past_states(
 async def fired(
     home_assistant: HomeAssistant, device: Device, since: datetime
 ) -> list[Row]:
-    """Return the session events that fired since then; what was merely restored is older."""
+    """Return the session events that fired since then.
+
+    What was merely restored is older, and what is shown once more has the same time.
+    """
     entity_id = device.entities["charging_session"]
-    return [
-        state["attributes"]
-        for state in await past_states(home_assistant, entity_id, since)
-        if state["state"] not in ("unknown", "unavailable")
-        and datetime.fromisoformat(state["state"]) > since
-    ]
+    found: dict[tuple[str, str, str], Row] = {}
+    for state in await past_states(home_assistant, entity_id, since):
+        moment, event = state["state"], state["attributes"]
+        has_fired = moment not in ("unknown", "unavailable")
+        if has_fired and datetime.fromisoformat(moment) > since:
+            change = str(event["event_type"]), str(event["session_id"])
+            found.setdefault((moment, *change), event)
+    return [*found.values()]
 
 
 async def hourly_rows(

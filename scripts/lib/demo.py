@@ -1,4 +1,4 @@
-"""The demo: simulated chargers and a simulated car, and a real Home Assistant."""
+"""The demo: simulated chargers, cars and a fleet, and a real Home Assistant."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ import certifi
 
 from simulator.ports import BrokerError
 
-from . import check, dashboard, fleet, outage, partner, past, screenshots
+from . import cards, check, dashboard, fleet, outage, partner, past, screenshots
 from .configuration import CHECKOUT
 from .fleet import Fleet
 from .fleet_check import FleetCheck
@@ -44,6 +44,10 @@ EPILOGUE = """\
                    Assistant was not there, how their cars come, charge and leave
                    now, and how the stream that tells of it fares. Beside them a
                    car of a Stellantis partner account, which tells of itself.
+                   "Fleet" beside it: two vehicles of an INVERS fleet, the outlets of
+                   an Etrel location and of an AMPECO tenant, with the {past} hours
+                   before. About {turn} one vehicle is charged, a car leaves the
+                   location, another one comes, and a session stops at the tenant.
                    Energy: the chargers as individual devices, each past hour with
                    the energy that flowed in it.
                    Settings > Devices & services > EV Streams: every entity; those
@@ -59,6 +63,14 @@ EPILOGUE = """\
                    UID {uid}, password {broker_password},
                    {certificate}
                    (passphrase {passphrase}) and {authority}.
+  Fleet            Its queues, in use as well: broker 127.0.0.1, port {fleet_port},
+                   virtual host {fleet_host}, user {fleet_user},
+                   password {fleet_password}. Map values of all vehicles at once under
+                   Settings > Devices & services > EV Streams, with the gear of INVERS.
+  Location         broker 127.0.0.1, port {etrel_port} (TLS off under Advanced),
+                   virtual host {etrel_host}, user {etrel_user}, API key {api_key}.
+  Tenant           {tenant}, API token {api_token}: turn its subscription or
+                   Home Assistant off for a while, and see what is sent again.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -167,7 +179,7 @@ class Demo:
 
     async def _entry(self) -> str:
         entries = await self.home_assistant.get(
-            f"config/config_entries/entry?domain={dashboard.DOMAIN}"
+            f"config/config_entries/entry?domain={cards.DOMAIN}"
         )
         for entry in entries:
             if entry["title"].startswith("Easee"):
@@ -187,7 +199,7 @@ async def add_integration(home_assistant: HomeAssistant, simulation: Simulation)
         },
     )
     flow = await home_assistant.post(
-        "config/config_entries/flow", {"handler": dashboard.DOMAIN}
+        "config/config_entries/flow", {"handler": cards.DOMAIN}
     )
     for user_input in steps:
         flow = await home_assistant.post(
@@ -332,5 +344,24 @@ def _facts(demo: Demo) -> dict[str, object]:
         "certificate": demo.partner.certificate_file.relative_to(CHECKOUT),
         "passphrase": partner.PASSPHRASE,
         "authority": demo.partner.authority_file.relative_to(CHECKOUT),
+        **_fleet_facts(demo.fleet),
         "log": home_assistant.log_file.relative_to(CHECKOUT),
+    }
+
+
+def _fleet_facts(played: Fleet) -> dict[str, object]:
+    invers, etrel, ampeco = (form.fields for form in played.forms)
+    return {
+        "past": fleet.PAST // past.HOUR,
+        "turn": f"{played.turn.astimezone():%H:%M}",
+        "fleet_port": invers["port"],
+        "fleet_host": invers["virtual_host"],
+        "fleet_user": invers["username"],
+        "fleet_password": invers["password"],
+        "etrel_port": etrel["port"],
+        "etrel_host": etrel["virtual_host"],
+        "etrel_user": etrel["username"],
+        "api_key": etrel["password"],
+        "tenant": ampeco["tenant_url"],
+        "api_token": ampeco["api_token"],
     }

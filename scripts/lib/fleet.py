@@ -14,7 +14,7 @@ from simulator.live import API_KEY, Scene, Stage, scene_at
 from simulator.live_tenant import API_TOKEN, LiveTenant
 from simulator.rabbitmq import RabbitMQ
 
-from .dashboard import DOMAIN
+from .cards import DOMAIN
 from .home_assistant import HomeAssistant, InstanceError
 
 PAST = timedelta(hours=12)

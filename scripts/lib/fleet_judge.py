@@ -14,8 +14,8 @@ from simulator.invers import Vehicle
 
 from . import ask, compare
 from .ask import Row
+from .cards import Device
 from .compare import HOUR, Change, Watch, Within, hour_of, hours
-from .dashboard import Device
 from .fleet import Fleet
 from .home_assistant import HomeAssistant
 from .report import Result
@@ -173,8 +173,9 @@ class Judge:
         running = [each for each in theirs if each.stopped > self.now]
         meters = [each.meter_stop for each in theirs if each.stopped <= self.now]
         begin, end = self._past
-        # What a session charges is told at its end.
-        end = min([end, *(hour_of(each.started) for each in running)])
+        # What a session charges is told at its end, and its hours follow in minutes.
+        late = (each for each in theirs if each.stopped > self.fleet.away_until)
+        end = min([end, *(hour_of(each.started) for each in late)])
         flowed = {
             hour: station.energy(point.code, connector, hour, hour + HOUR)
             for hour in hours(begin, end)

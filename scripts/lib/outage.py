@@ -11,7 +11,8 @@ from simulator.easee import Backlog
 
 from . import ask, dashboard, past
 from .ask import Row
-from .dashboard import Device, chargers_of, devices, stream_of
+from .cards import Device, devices
+from .dashboard import chargers_of, stream_of
 from .home_assistant import HomeAssistant, InstanceError
 from .past import HOUR, Session
 from .report import Result, say
