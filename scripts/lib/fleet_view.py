@@ -14,26 +14,24 @@ def views(found: list[Device]) -> list[dict[str, Any]]:
     vehicles = [each for each in found if LEVEL in each.entities]
     connectors = [each for each in found if "connector_status" in each.entities]
     outlets = [each for each in found if "hardware_status" in each.entities]
-    sections = [
-        *map(_vehicle, _by_name(vehicles)),
-        *([_outlets("Charging location", connectors)] if connectors else []),
-        *([_outlets("Charge point", outlets)] if outlets else []),
-    ]
+    sections = [_vehicle(each) for each in _by_name(vehicles)]
+    if connectors:
+        sections.append(_outlets(found, connectors))
+    if outlets:
+        sections.append(_outlets(found, outlets))
     if not sections:
         return []
-    sections.append(
-        _events(found, {each.entry_id for each in vehicles + connectors + outlets})
-    )
+    shown = {each.entry_id for each in [*vehicles, *connectors, *outlets]}
+    sections[-1]["cards"] += _events([e for e in found if e.entry_id in shown])
     columns = len(sections)
-    return [
-        {
-            "title": TITLE,
-            "type": "sections",
-            "icon": ICON,
-            "max_columns": columns,
-            "sections": [_energy([*connectors, *outlets], columns), *sections],
-        }
-    ]
+    view = {
+        "title": TITLE,
+        "type": "sections",
+        "icon": ICON,
+        "max_columns": columns,
+        "sections": [_energy([*connectors, *outlets], columns), *sections],
+    }
+    return [view]
 
 
 def _energy(outlets: list[Device], columns: int) -> Card:
@@ -90,7 +88,11 @@ def _vehicle(vehicle: Device) -> Card:
     return {"type": "grid", "cards": cards}
 
 
-def _outlets(title: str, outlets: list[Device]) -> Card:
+def _outlets(found: list[Device], outlets: list[Device]) -> Card:
+    """Show the outlets of one account, under the name of what tells their sessions."""
+    entry_id = outlets[0].entry_id
+    wholes = (each for each in _telling(found) if each.entry_id == entry_id)
+    whole = next(wholes, outlets[0])
     now: dict[str, Card] = {
         "connector_status": {"name": "Status", "color": "primary"},
         "hardware_status": {"name": "Status", "color": "primary"},
@@ -98,7 +100,7 @@ def _outlets(title: str, outlets: list[Device]) -> Card:
         "session_energy": {"name": "This session", "color": "green"},
         "energy": {"name": "Energy", "color": "green"},
     }
-    cards = [heading(title, "mdi:ev-station", badge=None)]
+    cards = [heading(whole.name, "mdi:ev-station", badge=whole.entities.get("online"))]
     for outlet in _by_name(outlets):
         cards.append(subheading(outlet.name, "mdi:ev-plug-type2"))
         cards += tiles(outlet, now)
@@ -107,16 +109,12 @@ def _outlets(title: str, outlets: list[Device]) -> Card:
     return {"type": "grid", "cards": cards}
 
 
-def _events(found: list[Device], entries: set[str]) -> Card:
-    """Show the newest session of each, and all that was told of late."""
-    telling = [
-        each
-        for each in _by_name(found)
-        if each.entry_id in entries and "charging_session" in each.entities
-    ]
+def _events(found: list[Device]) -> list[Card]:
+    """Show the newest session of each device, and all that was told of late."""
+    telling = _telling(found)
     newest: Card = {"state_content": ["event_type", "state"], **WIDE}
-    cards = [
-        heading("Sessions", "mdi:car-electric", badge=None),
+    return [
+        subheading("Sessions", "mdi:car-electric"),
         *(
             card
             for each in telling
@@ -129,7 +127,10 @@ def _events(found: list[Device], entries: set[str]) -> Card:
             **WIDE,
         },
     ]
-    return {"type": "grid", "cards": cards}
+
+
+def _telling(found: list[Device]) -> list[Device]:
+    return [each for each in _by_name(found) if "charging_session" in each.entities]
 
 
 def _by_name(found: list[Device]) -> list[Device]:
