@@ -46,8 +46,9 @@ EPILOGUE = """\
                    car of a Stellantis partner account, which tells of itself.
                    "Fleet" beside it: two vehicles of an INVERS fleet, the outlets of
                    an Etrel location and of an AMPECO tenant, with the {past} hours
-                   before. About {turn} one vehicle is charged, a car leaves the
-                   location, another one comes, and a session stops at the tenant.
+                   before. Three minutes after the first start one vehicle is
+                   charged, a car leaves the location, another one comes, and a
+                   session stops at the tenant.
                    Energy: the chargers as individual devices, each past hour with
                    the energy that flowed in it.
                    Settings > Devices & services > EV Streams: every entity; those
@@ -63,14 +64,16 @@ EPILOGUE = """\
                    UID {uid}, password {broker_password},
                    {certificate}
                    (passphrase {passphrase}) and {authority}.
-  Fleet            Its queues, in use as well: broker 127.0.0.1, port {fleet_port},
-                   virtual host {fleet_host}, user {fleet_user},
-                   password {fleet_password}. Map values of all vehicles at once under
-                   Settings > Devices & services > EV Streams, with the gear of INVERS.
-  Location         broker 127.0.0.1, port {etrel_port} (TLS off under Advanced),
-                   virtual host {etrel_host}, user {etrel_user}, API key {api_key}.
-  Tenant           {tenant}, API token {api_token}: turn its subscription or
-                   Home Assistant off for a while, and see what is sent again.
+  Fleet            Map values of all vehicles at once with the gear beside "INVERS"
+                   under Settings > Devices & services > EV Streams. In use as well:
+                   broker 127.0.0.1, port {fleet_port}, virtual host {fleet_host},
+                   user {fleet_user}, password {fleet_password}.
+  Location         In use as well: broker 127.0.0.1, port {etrel_port} (TLS off under
+                   Advanced), virtual host {etrel_host}, user {etrel_user},
+                   API key {api_key}.
+  Tenant           {tenant} (API token {api_token}): restart
+                   Home Assistant under Settings > System, and what the tenant could
+                   not deliver meanwhile is sent again.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -353,7 +356,6 @@ def _fleet_facts(played: Fleet) -> dict[str, object]:
     invers, etrel, ampeco = (form.fields for form in played.forms)
     return {
         "past": fleet.PAST // past.HOUR,
-        "turn": f"{played.turn.astimezone():%H:%M}",
         "fleet_port": invers["port"],
         "fleet_host": invers["virtual_host"],
         "fleet_user": invers["username"],
