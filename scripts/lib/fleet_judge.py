@@ -133,7 +133,7 @@ class Judge:
         }
         rows = await self._rows(device, MILEAGE, "change")
         return compare.growth(
-            f"{vehicle.custom_name}: driven", driven, rows, KILOMETRES
+            f"{vehicle.custom_name}: kilometres", driven, rows, KILOMETRES
         )
 
     async def _location(self) -> list[Result]:
