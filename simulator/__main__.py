@@ -1,6 +1,7 @@
 """A broker with what is played on it, until a signal ends it.
 
-A cloud with cars at two chargers, a fleet of two vehicles, and a charging location.
+A cloud with cars at two chargers, a fleet of two vehicles, a charging location, and a
+tenant that calls whoever subscribes.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from typing import Any
 
 from .easee import PLANS, EaseeCloud, FleetPlan, play
 from .live import API_KEY, Stage, scene_at
+from .live_tenant import API_TOKEN, LiveTenant
 from .rabbitmq import RabbitMQ
 
 USERNAME = "operator@example.com"
@@ -45,6 +47,7 @@ async def run(broker: RabbitMQ, plan: FleetPlan, *, port: int, tls: bool) -> Non
         broker.administrator() as administrator,
         EaseeCloud(administrator, tls=tls, port=port) as cloud,
         Stage(broker, scene_at(now + TURN), now - PAST) as stage,
+        LiveTenant(now + TURN, now) as tenant,
         asyncio.TaskGroup() as tasks,
     ):
         account = await cloud.add_account(USERNAME, PASSWORD, operator_id=OPERATOR_ID)
@@ -58,11 +61,13 @@ async def run(broker: RabbitMQ, plan: FleetPlan, *, port: int, tls: bool) -> Non
             "ca_file": str(broker.ca_file),
             "chargers": list(account.chargers),
             **_queues(stage),
+            "ampeco": {"tenant_url": tenant.tenant.url, "api_token": API_TOKEN},
         }
         print(json.dumps(ready), flush=True)
-        live = tasks.create_task(stage.play())
+        live = [tasks.create_task(each.play()) for each in (stage, tenant)]
         await play(account, plan=plan)
-        live.cancel()
+        for task in live:
+            task.cancel()
 
 
 def _queues(stage: Stage) -> dict[str, Any]:

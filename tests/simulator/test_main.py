@@ -53,6 +53,7 @@ async def start_and_end(directory: Path, end: signal.Signals) -> int:
     for account, queue in (("invers", "vehicle-state"), ("etrel", "session.ended")):
         assert await is_open(ready[account]["tls_port"])
         assert any(name.endswith(queue) for name in ready[account]["queues"])
+    assert await is_open(urlsplit(ready["ampeco"]["tenant_url"]).port or 0)
     process.send_signal(end)
     status = await process.wait()
     async with asyncio.timeout(5):
