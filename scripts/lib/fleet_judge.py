@@ -176,8 +176,10 @@ class Judge:
         # What a session charges is told at its end, and its hours follow in minutes.
         late = (each for each in theirs if each.stopped > self.fleet.away_until)
         end = min([end, *(hour_of(each.started) for each in late)])
+        # Of one that ran before anything was heard, the start is too old to count from.
+        heard = [each for each in theirs if each.started >= begin]
         flowed = {
-            hour: station.energy(point.code, connector, hour, hour + HOUR)
+            hour: sum(each.energy_between(hour, hour + HOUR) for each in heard)
             for hour in hours(begin, end)
         }
         rows = await self._rows(device, "energy", "change")
