@@ -183,14 +183,17 @@ class Administrator:
         await queue_frames.delete(await self._open_channel(), queue)
 
     async def close_connections(self, username: str) -> int:
-        """Drop a user's connections from the server's side; returns their number."""
+        """Drop a user's connections from the server's side; returns their number.
+
+        One that ends by itself at this moment counts as well.
+        """
         closed = await self._evaluate(
             f"Theirs = [{{user, {binary(username)}}}],"
             " User = fun(Pid) ->"
             " catch rabbit_networking:connection_info(Pid, [user]) end,"
             " Pids = [Pid || Pid <- rabbit_networking:local_connections(),"
             " User(Pid) =:= Theirs],"
-            ' [rabbit_networking:close_connection(Pid, "by the operator")'
+            ' [catch rabbit_networking:close_connection(Pid, "by the operator")'
             " || Pid <- Pids],"
             " length(Pids)"
         )

@@ -1,8 +1,11 @@
 """What has been told of each device, so that its entities appear with it."""
 
 from collections.abc import Callable
+import logging
 
 type AppearanceListener = Callable[[str, str], None]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Appearances:
@@ -14,12 +17,18 @@ class Appearances:
         self._listeners: list[AppearanceListener] = []
 
     def seen(self, device_id: str, key: str) -> None:
-        """Take note that something was told, and tell the listeners if that is new."""
+        """Take note that something was told, and tell the listeners if that is new.
+
+        One that fails costs neither the others nor the message.
+        """
         slot = (device_id, key)
         if slot not in self._seen:
             self._seen[slot] = None
             for listener in self._listeners:
-                listener(*slot)
+                try:
+                    listener(*slot)
+                except Exception:
+                    _LOGGER.exception("The entities of %s could not be added", key)
 
     def listen(self, listener: AppearanceListener) -> Callable[[], None]:
         """Call the listener with all that was seen and with all that is; returns how to stop."""

@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     OptionsFlow,
 )
+from homeassistant.const import CONF_NAME
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 import probatio
@@ -112,22 +113,27 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         await self._secret_store().save(self._trial.secrets)
         report = self._trial.report
         return self.async_create_entry(
-            title=self._free_title(),
+            title=self._free_title(self._trial),
             data=self._data,
             options=options,
             description=None if report is None else self._data[CONF_PROVIDER],
             description_placeholders=report,
         )
 
-    def _free_title(self) -> str:
+    def _free_title(self, trial: Trial, own: ConfigEntry | None = None) -> str:
         """Return the account's title, numbered where another has the same."""
         entries = self.hass.config_entries.async_entries(DOMAIN)
-        return numbered(self._trial.title, {entry.title for entry in entries})
+        taken = {entry.title for entry in entries if entry is not own}
+        return numbered(trial.title, taken)
 
     async def _update(self, entry: ConfigEntry, trial: Trial) -> ConfigFlowResult:
         """Change the entry, after what is kept apart from it."""
         await self._secret_store().save(trial.secrets)
-        return self.async_update_reload_and_abort(entry, data=self._data)
+        title = entry.title
+        if self._data.get(CONF_NAME) != entry.data.get(CONF_NAME):
+            # Only then: the user may have renamed the entry elsewhere.
+            title = self._free_title(trial, entry)
+        return self.async_update_reload_and_abort(entry, title=title, data=self._data)
 
     def _secret_store(self) -> SecretStore:
         return SecretStore(self.hass, str(self.unique_id))
@@ -246,7 +252,12 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
                 self.context["entry_id"]
             )
             secrets = await SecretStore(self.hass, str(entry.unique_id)).load()
-        return Given(data=data, files=self._files, secrets=secrets)
+        return Given(
+            data=data,
+            files=self._files,
+            secrets=secrets,
+            is_reauth=self.source == SOURCE_REAUTH,
+        )
 
 
 # Each provider has steps of its own name, so that its words are one block of translations.

@@ -49,6 +49,7 @@ class ConnectionMonitor(StreamObserver):
         on_change: Callable[[], None],
         on_available: Callable[[], None],
         on_connected: Callable[[], None],
+        on_exhausted: Callable[[], None],
     ) -> None:
         """Know nothing yet; the entities count as available."""
         self.backlog = Backlog()
@@ -62,10 +63,12 @@ class ConnectionMonitor(StreamObserver):
         self._on_change = on_change
         self._on_available = on_available
         self._on_connected = on_connected
+        self._on_exhausted = on_exhausted
         self._status = StreamStatus.CONNECTING
         self._is_connected = False
         self._loss_logged = False
         self._shared_looks = 0
+        self._is_full = False
         self._missing: tuple[str, ...] = ()
         self._cancel_grace: CALLBACK_TYPE | None = None
 
@@ -93,9 +96,6 @@ class ConnectionMonitor(StreamObserver):
     def connected(self, backlog: int | None) -> None:
         self._is_connected = True
         self.backlog.begin(backlog)
-        limit = self._provider.backlog_limit
-        if limit is not None and backlog is not None and backlog >= limit:
-            self._overflowed(backlog, limit)
         self.last_error = None
         self._end_grace()
         self._set_available(True)
@@ -115,6 +115,10 @@ class ConnectionMonitor(StreamObserver):
                 self._source_gone(", ".join(state.missing))
             else:
                 self._clear(ISSUE_SOURCE_GONE)
+        if state.is_exhausted:
+            self._exhausted()
+            return
+        self._check_overflow(state.fullest)
         self._shared_looks = self._shared_looks + 1 if state.other_consumers else 0
         if self._shared_looks == SHARED_AFTER_LOOKS:
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
@@ -126,6 +130,8 @@ class ConnectionMonitor(StreamObserver):
         self._disconnected(StreamStatus.WAITING_TO_RETRY, error)
         self.retries += 1
         if isinstance(error, SourceGoneError):
+            # Of these some may be back before others.
+            self._missing = ()
             self._source_gone(error.source)
         elif isinstance(error, SourceSharedError):
             self._raise(ISSUE_SHARED_SOURCE, ir.IssueSeverity.WARNING)
@@ -141,6 +147,7 @@ class ConnectionMonitor(StreamObserver):
 
     def _disconnected(self, status: StreamStatus, error: StreamError) -> None:
         self._shared_looks = 0
+        self._is_full = False
         self.last_error = str(error)
         if not self._loss_logged:
             self._loss_logged = True
@@ -176,15 +183,28 @@ class ConnectionMonitor(StreamObserver):
             self.available = available
             self._on_available()
 
-    def _overflowed(self, backlog: int, limit: int) -> None:
-        """Tell that messages may be lost, until the user has read it."""
-        self._raise(
-            ISSUE_OVERFLOW,
-            ir.IssueSeverity.WARNING,
-            is_fixable=True,
-            waiting=str(backlog),
-            limit=str(limit),
-        )
+    def _exhausted(self) -> None:
+        """End a replay that counts on messages which there are not."""
+        if not self.backlog.is_live:
+            self.backlog.begin(None)
+            self._on_change()
+            self._on_exhausted()
+
+    def _check_overflow(self, waiting: int) -> None:
+        """Tell that messages may be lost, once for each time, until the user has read it.
+
+        A vendor's limit is that of each queue.
+        """
+        limit = self._provider.backlog_limit
+        was_full, self._is_full = self._is_full, limit is not None and waiting >= limit
+        if self._is_full and not was_full:
+            self._raise(
+                ISSUE_OVERFLOW,
+                ir.IssueSeverity.WARNING,
+                is_fixable=True,
+                waiting=str(waiting),
+                limit=str(limit),
+            )
 
     def _source_gone(self, source: str) -> None:
         self._raise(ISSUE_SOURCE_GONE, ir.IssueSeverity.ERROR, source=source)

@@ -189,6 +189,7 @@ class EvStreamsCoordinator:
             on_change=self._connection_changed,
             on_available=self.notifier.notify_all,
             on_connected=self._connected,
+            on_exhausted=self._exhausted,
         )
 
     async def open(self) -> None:
@@ -209,6 +210,7 @@ class EvStreamsCoordinator:
                 if self.inventory.is_deselected(device_id):
                     await self.committer.forget_device(device_id)
                     self.intake.forget(device_id)
+                    self.traffic.forget(device_id)
             if not self._entry.options.get(CONF_HISTORY, True):
                 # They would keep their readings in the file for ever.
                 await self.store.forget_hours(contents.late_hours)
@@ -293,7 +295,10 @@ class EvStreamsCoordinator:
         for description in chain.from_iterable(tables):
             if key == (description.reading_key or description.key):
                 return description
-        if OF_MAPPING in key:
+        if OF_MAPPING in key or any(
+            mapping.key == key for mapping in self.traffic.mappings(device_id)
+        ):
+            # The user's own entity has that id.
             return None
         reading = self.ledger.reading(device_id, key)
         return None if reading is None else self.provider.describe(reading)
@@ -310,8 +315,14 @@ class EvStreamsCoordinator:
             return False
         if not is_telemetry or self.provider.online_key is None:
             return True
-        online = self.ledger.reading(device_id, self.provider.online_key)
-        return online is None or online.value is True
+        return self._is_online(device_id) and self._is_online(
+            self.inventory.whole_of(device_id)
+        )
+
+    def _is_online(self, device_id: str) -> bool:
+        """Whether the device is not told to be offline."""
+        online = self.ledger.reading(device_id, self.provider.online_key or "")
+        return online is None or online.value is not False
 
     async def documents(self, device_id: str) -> list[SessionDocument]:
         """Return the signed session documents of a device, in order of time."""
@@ -333,6 +344,7 @@ class EvStreamsCoordinator:
             ) from err
         self.inventory.forget(device_id)
         self.intake.forget(device_id)
+        self.traffic.forget(device_id)
         self.appearances.forget(device_id)
 
     def _park(self, message: Message, delivery: Delivery) -> bool:
@@ -349,6 +361,9 @@ class EvStreamsCoordinator:
         self._reception.connected()
         self._refresher.request()
         self.committer.changed(at_once=True)
+
+    def _exhausted(self) -> None:
+        self._reception.connected()
 
     @callback
     def _connection_changed(self) -> None:

@@ -8,12 +8,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.redact import REDACTED
 
-from .const import CONF_DEVICES, CONF_PROVIDER, DOMAIN
+from .const import CONF_DEVICES, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .mapping import OF_MAPPING
 
 # What says where and how, not who.
 PUBLIC = frozenset({CONF_PROVIDER, "api_url", "host", "port", "tls", "direction"})
+COUNTED = frozenset({CONF_DEVICES, CONF_MAPPINGS})
 MEMBERS_SHOWN = 50
 ELEMENTS_SHOWN = 3
 # A VIN has digits in it, and an address more than letters.
@@ -33,7 +34,8 @@ async def async_get_config_entry_diagnostics(
             for name, value in entry.data.items()
         },
         "options": {
-            name: len(value) if name == CONF_DEVICES else value
+            # Names, conditions and templates are the user's, and may say who or where.
+            name: len(value) if name in COUNTED else value
             for name, value in entry.options.items()
         },
         "connection": {

@@ -95,12 +95,11 @@ class MessageEvent(HappeningEvent):
 
     @callback
     def _received(self, happening: Happening, replayed: bool) -> None:
-        attributes = {"type": happening.type, **happening.facts}
+        attributes = {**happening.facts, "type": happening.type}
         if happening.occurred_at is not None:
-            attributes |= {
-                "occurred_at": _iso(happening.occurred_at),
-                "replayed": replayed,
-            }
+            attributes["occurred_at"] = _iso(happening.occurred_at)
+        if happening.occurred_at is not None or replayed:
+            attributes["replayed"] = replayed
         self._trigger_event(RECEIVED, attributes)
         self.async_write_ha_state()
 

@@ -1,6 +1,6 @@
 """Which devices the account has, which of them are followed, and their place in the registry."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from math import inf
 from time import monotonic
@@ -16,6 +16,7 @@ from .providers.base import Provider
 from .subentries import subentry_of
 
 ISSUE_CHOOSE_DEVICES = "choose_devices"
+ISSUE_ELSEWHERE = "devices_elsewhere"
 # Somebody else's charger on the queue must not make us ask the vendor for ever.
 ASK_AGAIN_AFTER = 3600.0
 ASK_AT_MOST_EVERY = 60.0
@@ -47,6 +48,7 @@ class Inventory:
         self._asked_at: dict[str, float] = {}
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._listed_at = -inf
         self._names: dict[str, DeviceRecord] = {}
         self.account_info = DeviceInfo(
@@ -80,16 +82,15 @@ class Inventory:
             self._listed_at = monotonic()
         if self.is_discovering:
             self._names |= {record.device_id: record for record in records}
-            records = [self._named(record) for record in self.listed.values()]
+            records = list(self.listed.values())
         return self._take(records)
 
     def meet(self, records: Iterable[DeviceRecord]) -> None:
         """Take note of devices that a message tells of, and of what it tells of them."""
-        # The whole before its parts, which are shown as such.
-        for record in sorted(records, key=lambda each: each.parent_id is not None):
+        for record in records:
             known = self.listed.get(record.device_id)
-            met = self._named(record if known is None else _merged(known, record))
-            if met != known:
+            met = record if known is None else _merged(known, record)
+            if met != known or self._is_left_to_us(met):
                 self._take([*(self.listed | {met.device_id: met}).values()])
 
     def restore(self, device_ids: Iterable[str]) -> None:
@@ -106,6 +107,7 @@ class Inventory:
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
+        records = self._with_wholes(records)
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         for record in self._choose(records):
@@ -120,6 +122,19 @@ class Inventory:
         for listener in self._listeners:
             listener(new)
         return new
+
+    def _with_wholes(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
+        """Return the records, before any part its whole, be it told of or not.
+
+        What a part tells is of the whole, which has to be there for that.
+        """
+        told = {each.device_id for each in records}
+        untold = {each.parent_id for each in records if each.parent_id not in told}
+        wholes = [
+            DeviceRecord(device_id=each, name="")
+            for each in sorted(filter(None, untold))
+        ]
+        return sorted([*wholes, *records], key=lambda each: each.parent_id is not None)
 
     def remove_deselected(self) -> None:
         """Take the devices off the registry that the user chose not to follow any more."""
@@ -150,6 +165,14 @@ class Inventory:
             device_id = record.parent_id
         return device_id
 
+    def parts_of(self, device_id: str) -> list[str]:
+        """Return the devices that are parts of this one, if it is a whole."""
+        return [
+            each
+            for each in self.followed
+            if each != device_id and self.whole_of(each) == device_id
+        ]
+
     def forget(self, device_id: str) -> None:
         """Stop following a device that the user removed; it is new should it come back."""
         self.followed.pop(device_id, None)
@@ -176,8 +199,13 @@ class Inventory:
         return [each for each in known if self.whole_of(each) == each]
 
     def is_list_due(self) -> bool:
-        """Whether to ask for the list: somebody waits for it, or it is not of just now."""
-        return bool(self._awaited) or monotonic() - self._listed_at >= LIST_FRESH_FOR
+        """Whether to ask for the list: somebody waits for it, or it is not of just now.
+
+        Where messages tell which devices there are, an account may have nothing to list
+        before its stream runs: what it said at setup is no list then.
+        """
+        is_fresh = monotonic() - self._listed_at < LIST_FRESH_FOR
+        return bool(self._awaited) or self.is_discovering or not is_fresh
 
     def is_followed(self, device_id: str) -> bool:
         """Whether messages of the device are wanted."""
@@ -224,7 +252,7 @@ class Inventory:
         """Return what the device registry should hold of a device or of the account."""
         if device_id == self.account_id:
             return self.account_info
-        record = self.followed[device_id]
+        record = self.named(self.followed[device_id])
         return DeviceInfo(
             identifiers={(DOMAIN, device_id)},
             name=record.name,
@@ -251,7 +279,13 @@ class Inventory:
 
     def _choose(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what the user picked; without a pick everything, as long as it is not many."""
-        records = [each for each in records if not self._is_followed_elsewhere(each)]
+        elsewhere = {
+            each.device_id: title
+            for each in records
+            if (title := self._shown_by(self.whole_of(each.device_id))) is not None
+        }
+        self._tell_elsewhere(elsewhere)
+        records = [each for each in records if each.device_id not in elsewhere]
         wholes = dict.fromkeys(self.whole_of(each.device_id) for each in records)
         limit = self._provider.follow_at_most
         picked: Collection[str] | None = self._entry.options.get(CONF_DEVICES)
@@ -283,12 +317,49 @@ class Inventory:
             },
         )
 
-    def _is_followed_elsewhere(self, record: DeviceRecord) -> bool:
-        """Whether another entry shows the device: its entities can exist only once."""
-        return any(
-            entry.runtime_data.inventory.is_followed(record.device_id)
-            for entry in self._hass.config_entries.async_loaded_entries(DOMAIN)
-            if entry.entry_id != self._entry.entry_id
+    def _shown_by(self, device_id: str) -> str | None:
+        """Return the other entry that shows the device: its entities can exist only once."""
+        return next(
+            (
+                entry.title
+                for entry in self._hass.config_entries.async_loaded_entries(DOMAIN)
+                if entry.entry_id != self._entry.entry_id
+                and entry.runtime_data.inventory.is_followed(device_id)
+            ),
+            None,
+        )
+
+    def _is_left_to_us(self, record: DeviceRecord) -> bool:
+        """Whether another entry showed the device when last looked at, and does no more."""
+        return (
+            record.device_id in self._elsewhere
+            and self._shown_by(self.whole_of(record.device_id)) is None
+        )
+
+    def _tell_elsewhere(self, elsewhere: Mapping[str, str]) -> None:
+        """Tell of devices that are left to another entry, where nobody has listed them.
+
+        Their ids are numbers of a vendor's customer: they may be other devices.
+        """
+        self._elsewhere = set(elsewhere)
+        if not self.is_discovering:
+            return
+        issue_id = f"{ISSUE_ELSEWHERE}_{self._entry.entry_id}"
+        if not elsewhere:
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE_ELSEWHERE,
+            translation_placeholders={
+                "account": self._entry.title,
+                "count": str(len(elsewhere)),
+                "others": ", ".join(sorted(set(elsewhere.values()))),
+            },
         )
 
     def _restore(self) -> None:
@@ -304,22 +375,23 @@ class Inventory:
         }
         for device in devices:
             if (device_id := ids.get(device.id)) is not None:
+                ours = (device.model, self._provider.name_device(device_id))
                 self.listed[device_id] = DeviceRecord(
                     device_id=device_id,
-                    name=device.name or "",
+                    # What was shown for want of a name is none.
+                    name="" if device.name in ours else device.name or "",
                     model=device.model,
                     serial_number=device.serial_number,
                     parent_id=ids.get(device.via_device_id or ""),
                 )
 
-    def _named(self, record: DeviceRecord) -> DeviceRecord:
+    def named(self, record: DeviceRecord) -> DeviceRecord:
         """Return the record with the account's own name of the device, or one of ours."""
         listed = self._names.get(record.device_id)
         if listed is not None:
             record = _merged(record, listed)
-        if record.name:
-            return record
-        return replace(record, name=self._provider.name_device(record.device_id))
+        ours = record.model or self._provider.name_device(record.device_id)
+        return replace(record, name=record.name or ours)
 
     def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
         return None if record.parent_id is None else self._registered(record.parent_id)

@@ -10,6 +10,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlowWithReload,
 )
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
     BooleanSelector,
     NumberSelector,
@@ -138,9 +139,10 @@ class EvStreamsOptionsFlow(MappingSteps[ConfigFlowResult], OptionsFlowWithReload
     @override
     def _save(self, mappings: Sequence[FieldMapping]) -> ConfigFlowResult:
         """Keep the mappings; the entry is loaded anew with them."""
-        coordinator = self._coordinator
-        if coordinator is not None:
-            for device_id in coordinator.inventory.followed:
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(self.hass), self.config_entry.entry_id
+        ):
+            for _, device_id in device.identifiers:
                 remove_unmapped(self.hass, device_id, self._mappings, mappings)
         options = {**self.config_entry.options, CONF_MAPPINGS: stored(mappings)}
         return self.async_create_entry(data=options)
@@ -190,7 +192,7 @@ class EvStreamsOptionsFlow(MappingSteps[ConfigFlowResult], OptionsFlowWithReload
             return [], []
         inventory = entry.runtime_data.inventory
         wholes = [each for each in inventory.listed.values() if not each.parent_id]
-        return wholes, inventory.known()
+        return list(map(inventory.named, wholes)), inventory.known()
 
 
 def device_selector(devices: Iterable[DeviceRecord]) -> SelectSelector:

@@ -93,7 +93,8 @@ class Reception(Receiver):
 
     def _session_happens(self, device_id: str) -> None:
         """Let the entities of a device's sessions be there, and up to date."""
-        self._appearances.seen(device_id, KEY_SESSION)
+        if self._inventory.is_followed(device_id):
+            self._appearances.seen(device_id, KEY_SESSION)
         self._notifier.notify(device_id, KEY_SESSION)
 
     @callback
@@ -202,6 +203,8 @@ class Reception(Receiver):
         # What the message says is of the part that it names, not of the whole.
         parts = [each.device_id for each in message.devices]
         device_id = parts[-1] if parts else message.device_id
+        if not self._inventory.is_followed(device_id):
+            device_id = message.device_id
         return (*updates, *self._traffic.take(device_id, message.content, now))
 
     def _tell(
@@ -247,7 +250,7 @@ class Reception(Receiver):
 
     def _reading_changed(self, reading: Reading, *, gently: bool) -> None:
         device_id, key = reading.device_id, reading.key
-        if reading.value != "":
+        if reading.value != "" and self._inventory.is_followed(device_id):
             # Nothing is to be shown of what there is nothing to know of, so far.
             self._appearances.seen(device_id, key)
         period = self._periods.get(key)
@@ -257,7 +260,8 @@ class Reception(Receiver):
             self._notify(device_id, key, gently=gently)
         self._vitals.uploaded(self._ledger.reading(device_id, key))
         if key == self._provider.online_key:
-            self._notifier.notify_device(device_id)
+            for each in (device_id, *self._inventory.parts_of(device_id)):
+                self._notifier.notify_device(each)
         if key == self._provider.firmware_key:
             self._inventory.set_firmware(device_id, str(reading.value))
 

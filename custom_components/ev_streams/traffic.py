@@ -194,6 +194,10 @@ class Traffic:
             self._committer.batch.recent[device_id] = tuple(messages)
             self._committer.changed()
 
+    def forget(self, device_id: str) -> None:
+        """Forget what a device said that was removed: it would be kept again should it come back."""
+        self._recent.pop(device_id, None)
+
     def preview(
         self, device_id: str, mapping: FieldMapping
     ) -> list[tuple[RecentMessage, Outcome]]:

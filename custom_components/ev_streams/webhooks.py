@@ -14,6 +14,7 @@ from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.network import NoURLAvailableError
 from homeassistant.util.aiohttp import MockRequest
 from homeassistant.util.hass_dict import HassKey
 
@@ -32,13 +33,13 @@ def register_webhooks(hass: HomeAssistant) -> None:
     """Register the webhooks of all entries, before any of them is set up."""
     for entry in hass.config_entries.async_entries(DOMAIN, include_disabled=False):
         if CONF_WEBHOOK_ID in entry.data:
-            _register(hass, entry.data[CONF_WEBHOOK_ID])
+            register_webhook(hass, entry.data[CONF_WEBHOOK_ID])
 
 
 @callback
 def listen(hass: HomeAssistant, webhook_id: str, stream: WebhookStream | None) -> None:
     """Let a stream take the calls of a webhook."""
-    _register(hass, webhook_id)
+    register_webhook(hass, webhook_id)
     hass.data[STREAMS][webhook_id] = stream
 
 
@@ -57,9 +58,12 @@ async def remove_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:
             _LOGGER.debug("The cloud has no such webhook")
 
 
-async def webhook_url(hass: HomeAssistant, webhook_id: str) -> str:
+async def webhook_url(
+    hass: HomeAssistant, webhook_id: str, *, may_be_internal: bool
+) -> str:
     """Return where the webhook can be called, through the cloud where the user has it.
 
+    That it cannot be asked now, as just after the start, makes no other address right.
     Raises NoURLAvailableError.
     """
     if CLOUD in hass.config.components:
@@ -69,13 +73,14 @@ async def webhook_url(hass: HomeAssistant, webhook_id: str) -> str:
         if cloud.async_active_subscription(hass):
             try:
                 return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
-            except cloud.CloudNotAvailable:
-                _LOGGER.debug("The cloud gives no webhook now")
-    return webhook.async_generate_url(hass, webhook_id)
+            except cloud.CloudNotAvailable as err:
+                raise NoURLAvailableError from err
+    return webhook.async_generate_url(hass, webhook_id, allow_internal=may_be_internal)
 
 
 @callback
-def _register(hass: HomeAssistant, webhook_id: str) -> None:
+def register_webhook(hass: HomeAssistant, webhook_id: str) -> None:
+    """Answer the calls of a webhook, though nobody takes them yet."""
     streams = hass.data.setdefault(STREAMS, {})
     if webhook_id not in streams:
         streams[webhook_id] = None

@@ -348,7 +348,7 @@ def record_event_entities(hass: HomeAssistant, key: str) -> list[dict[str, Any]]
     """Return a list that grows with what each event entity of the key fires.
 
     With its attributes comes the `device` that it belongs to. The same time of the same
-    entity again is a state restored, no event.
+    entity again is a state restored, or its device has another name: no event.
     """
     known: set[tuple[str, str, str]] = set()
     seen: list[dict[str, Any]] = []
@@ -362,7 +362,8 @@ def record_event_entities(hass: HomeAssistant, key: str) -> list[dict[str, Any]]
             return
         if entry.domain != "event" or new.state in {"unavailable", "unknown"}:
             return
-        shown = (entry.unique_id, new.state, str(new.attributes))
+        told = {**new.attributes, "friendly_name": None}
+        shown = (entry.unique_id, new.state, str(told))
         if shown not in known:
             known.add(shown)
             device = entry.unique_id.removesuffix(f"_{key}")

@@ -112,12 +112,14 @@ class Given:
     """What a form has to be tried with.
 
     `data` are its (flat) fields, `files` the content of those that were uploaded, and
-    `secrets` what the entry already keeps apart.
+    `secrets` what the entry already keeps apart. `is_reauth` where only credentials were
+    asked for: what else is wrong cannot be put right then.
     """
 
     data: Mapping[str, Any]
     files: Mapping[str, bytes] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    is_reauth: bool = False
 
 
 class ProviderForm(Protocol):
@@ -210,7 +212,7 @@ class Provider:
     message has named, and up to `follow_at_most` are followed unless the user picks.
     The user maps fields for all devices at once then.
 
-    `backlog_limit` is how many messages wait for us at most: older ones are lost then.
+    `backlog_limit` is how many wait in a queue at most: older messages are lost then.
     `silence_limit` is how long nothing may come before the user has to look.
 
     `tells_arrival` is false where messages do not say when they reached the vendor's

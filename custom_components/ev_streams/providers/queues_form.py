@@ -114,11 +114,12 @@ class QueueForm(ProviderForm):
         data = self.cleaned(given.data)
         if not data[CONF_QUEUES]:
             raise NoQueuesError("no queue was named")
-        try:
-            await probe(endpoint(data))
-        except SourceGoneError as err:
-            err.wrong_field = (CONF_QUEUES, "not_there")
-            raise
+        if missing := await probe(endpoint(data)):
+            error = SourceGoneError(", ".join(missing))
+            error.wrong_field = (CONF_QUEUES, "not_there")
+            # For a new password it is enough that it works.
+            if not given.is_reauth:
+                raise error
         return Trial(account_id=account_id(data), title=self.title, data=data)
 
     def cleaned(self, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,10 @@ for _name in ("aiormq.connection", "aiormq.channel"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmqpEndpoint:
-    """Where to connect and which queues to read; `ssl_context` None means without TLS."""
+    """Where to connect and which queues to read; `ssl_context` None means without TLS.
+
+    Then the password stays in the own network, unless it is the vendor who `may_be_far`.
+    """
 
     host: str
     port: int
@@ -71,6 +74,7 @@ class AmqpEndpoint:
     password: str
     queues: tuple[str, ...]
     ssl_context: SSLContext | None
+    may_be_far: bool = False
 
     def __repr__(self) -> str:
         """Keep the credentials out of logs and tracebacks."""
@@ -106,8 +110,9 @@ class AmqpStream:
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(partial(_consumer_cancelled, lost))
         state = await _look(underlay, queues)
-        observer.connected(state.messages)
+        # First what is missing: whoever is told of the connection knows it then.
         observer.watched(replace(state, missing=missing))
+        observer.connected(state.messages)
         subscribing = asyncio.ensure_future(self._subscribe(underlay, queues))
         tasks = [
             asyncio.ensure_future(self._acknowledger.run(underlay)),
@@ -163,8 +168,8 @@ class AmqpStream:
                 raise ConnectionFailedError("the broker shows no sign of life")
             state = look.result()
             observer.watched(
-                SourceState(
-                    messages=state.messages,
+                replace(
+                    state,
                     other_consumers=max(0, state.other_consumers - own),
                     missing=missing,
                 )
@@ -189,16 +194,18 @@ class AmqpStream:
         await self._acknowledger.flush(channel, wait=True)
 
 
-async def probe(endpoint: AmqpEndpoint) -> None:
-    """Connect and look at every queue, consuming nothing; raises StreamError."""
+async def probe(endpoint: AmqpEndpoint) -> tuple[str, ...]:
+    """Connect and look at every queue, consuming nothing; returns those that are missing.
+
+    Raises StreamError.
+    """
     with _library_errors():
         connection = await _connect(endpoint)
         try:
-            _, missing = await _sorted_out(connection, endpoint.queues)
+            found = await _found(connection, endpoint.queues)
         finally:
             await _close(connection)
-    if missing:
-        raise SourceGoneError(", ".join(missing))
+    return tuple(queue for queue, is_there in found.items() if not is_there)
 
 
 class _Connection(aio_pika.Connection):
@@ -252,7 +259,7 @@ class _Acknowledger:
 
 
 async def _connect(endpoint: AmqpEndpoint) -> AbstractConnection:
-    if endpoint.ssl_context is None:
+    if endpoint.ssl_context is None and not endpoint.may_be_far:
         await stay_near(endpoint.host, endpoint.port)
     connecting = asyncio.ensure_future(
         aio_pika.connect(
@@ -346,12 +353,18 @@ async def _sorted_out(
     connection: AbstractConnection, queues: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return which queues are there and which are missing; raises SourceGoneError if all are."""
-    found = {queue: await _is_there(connection, queue) for queue in queues}
+    found = await _found(connection, queues)
     there = tuple(queue for queue, is_there in found.items() if is_there)
     missing = tuple(queue for queue, is_there in found.items() if not is_there)
     if not there:
         raise SourceGoneError(", ".join(missing))
     return there, missing
+
+
+async def _found(
+    connection: AbstractConnection, queues: tuple[str, ...]
+) -> dict[str, bool]:
+    return {queue: await _is_there(connection, queue) for queue in queues}
 
 
 async def _is_there(connection: AbstractConnection, queue: str) -> bool:
@@ -376,15 +389,18 @@ async def _return_of(connection: AbstractConnection, missing: tuple[str, ...]) -
 
 async def _look(channel: UnderlayChannel, queues: tuple[str, ...]) -> SourceState:
     """Sum up the queues by passive declare; the consumers counted include our own."""
-    messages = consumers = 0
+    depths: list[int] = []
+    consumers = 0
     for queue in queues:
         try:
             declared = await queue_names.look(channel, queue, patience=CONNECT_TIMEOUT)
         except ChannelNotFoundEntity as err:
             raise SourceGoneError(queue) from err
-        messages += declared.message_count or 0
+        depths.append(declared.message_count or 0)
         consumers += declared.consumer_count or 0
-    return SourceState(messages=messages, other_consumers=consumers)
+    return SourceState(
+        messages=sum(depths), other_consumers=consumers, fullest=max(depths)
+    )
 
 
 async def _close(connection: AbstractConnection) -> None:

@@ -100,6 +100,7 @@ class Reader:
         self._refusal: KafkaError | None = None
         self._next_commit = 0.0
         self._next_look = 0.0
+        self._ends: dict[TopicPartition, int] = {}
         self._connected_at = time.monotonic()
 
     def run(self) -> None:
@@ -154,9 +155,10 @@ class Reader:
         if self._is_joined:
             if not self._is_announced:
                 self._is_announced = True
-                self._link.connected(self._backlog(records))
+                self._link.connected(self._begin(records))
             self._client.see_that_topic_exists()
         self._deliver(records)
+        self._see_the_end_of_the_backlog()
         if self._is_announced and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + WATCH_INTERVAL
             self._watch()
@@ -180,8 +182,16 @@ class Reader:
         if deliveries:
             self._link.deliver(deliveries)
 
-    def _backlog(self, records: dict[TopicPartition, list[Any]]) -> int | None:
-        """How much is to come, with what has come already."""
+    def _begin(self, records: dict[TopicPartition, list[Any]]) -> int | None:
+        """Return how much is to come, with what has come already, and note where it ends."""
+        left = self._left()
+        if left is None:
+            return None
+        self._ends, to_come = left
+        return to_come + sum(len(batch) for batch in records.values())
+
+    def _left(self) -> tuple[dict[TopicPartition, int], int] | None:
+        """Return where our partitions end now, and how much is to come until there."""
         partitions = sorted(self._consumer.assignment())
         try:
             ends = self._consumer.end_offsets(partitions, timeout_ms=CALL_TIMEOUT)
@@ -194,8 +204,28 @@ class Reader:
             return None
         if None in positions:
             return None
-        left: int = sum(ends.values()) - sum(positions)
-        return max(0, left) + sum(len(batch) for batch in records.values())
+        return ends, max(0, sum(ends.values()) - sum(positions))
+
+    def _see_the_end_of_the_backlog(self) -> None:
+        """Tell that all has come that waited: not each offset is a message.
+
+        Some are marks of transactions, or were compacted away.
+        """
+        if not self._ends:
+            return
+        own = self._consumer.assignment()
+        waiting = [each for each in self._ends if each in own]
+        positions = [
+            self._consumer.position(each, timeout_ms=CALL_TIMEOUT) for each in waiting
+        ]
+        if all(
+            position is not None and position >= self._ends[each]
+            for each, position in zip(waiting, positions, strict=True)
+        ):
+            self._ends = {}
+            self._link.watched(
+                SourceState(messages=0, other_consumers=0, is_exhausted=True)
+            )
 
     def _watch(self) -> None:
         """See whether others of the group have partitions: each of us misses theirs."""
@@ -203,10 +233,13 @@ class Reader:
         others = (self._consumer.partitions_for_topic(self._client.topic) or set()) - {
             each.partition for each in own
         }
-        state = SourceState(
-            messages=self._backlog({}) or 0, other_consumers=1 if others else 0
+        left = self._left()
+        self._link.watched(
+            SourceState(
+                messages=0 if left is None else left[1],
+                other_consumers=1 if others else 0,
+            )
         )
-        self._link.watched(state)
 
     def _commit_now_and_then(self) -> None:
         if self._refusal is not None:

@@ -33,6 +33,14 @@ def is_own(address: tuple[Any, ...]) -> bool:
     return any(found in network for network in OWN_NETWORKS)
 
 
+def is_own_name(host: str) -> bool:
+    """Whether a host is written as an address of the own network."""
+    try:
+        return is_own((host,))
+    except ValueError:
+        return host == "localhost"
+
+
 async def stay_near(host: str, port: int) -> None:
     """See that a password that is not encrypted stays near; raises TlsNeededError, OSError."""
     loop = asyncio.get_running_loop()

@@ -22,11 +22,15 @@ _LOGGER = logging.getLogger(__name__)
 class SourceState:
     """What the broker tells of the queues: messages not yet delivered, consumers besides us.
 
-    `missing` names those that are not there, while others are.
+    `is_exhausted` once all is delivered that waited when the stream connected, where that
+    cannot be told by counting. `fullest` is how many of the messages wait in the queue that has the most. `missing`
+    names those that are not there, while others are.
     """
 
     messages: int
     other_consumers: int
+    fullest: int = 0
+    is_exhausted: bool = False
     missing: tuple[str, ...] = ()
 
 

@@ -40,7 +40,9 @@ def test_an_address_is_taken_as_it_is_typed(typed: str, address: str) -> None:
     assert tenant_address(typed) == address
 
 
-@pytest.mark.parametrize("typed", ["", "https://", "ftp://acme.example.com", "a b://c"])
+@pytest.mark.parametrize(
+    "typed", ["", "https://", "ftp://acme.example.com", "a b://c", "our tenant"]
+)
 async def test_what_is_no_address_is_refused(
     session: aiohttp.ClientSession, typed: str
 ) -> None:

@@ -153,7 +153,7 @@ EVENTS: dict[str, tuple[str, str | None, dict[str, object]]] = {
     "userBalance.changed": (
         "userBalance.changed",
         None,
-        {"transaction_id": "90210", "type": "topUp"},
+        {"transaction_id": "90210", "kind": "topUp"},
     ),
     "cdr.received": ("cdr.received", None, {"id": "cdr-7f3a"}),
     "idTag.changed": (
@@ -329,7 +329,7 @@ def test_a_security_event_says_whether_it_is_critical() -> None:
         message = decoded(events.security_event(15, AT, critical=critical))
         assert facts_of(message) == {
             "charge_point_id": "15",
-            "type": "TamperDetectionActivated",
+            "kind": "TamperDetectionActivated",
             "critical": critical,
         }
 
@@ -358,6 +358,7 @@ def test_a_data_transfer_is_for_the_user_to_map_and_no_fact() -> None:
     assert message.content == Content(
         body=events.data_transfer(15, "temperature=21"),
         subtopic="chargePoint.dataTransferReceived",
+        occurred_at=SENT_AT,
     )
 
 
@@ -375,7 +376,9 @@ def test_a_notification_of_tomorrow_is_an_event_and_content() -> None:
     assert message.happening.type == "battery.swapped"
     assert facts_of(message) == {"charge_point_id": "15", "action": "created"}
     assert message.content == Content(
-        body={**body, "slot": {"number": 4}}, subtopic="battery.swapped"
+        body={**body, "slot": {"number": 4}},
+        subtopic="battery.swapped",
+        occurred_at=AT,
     )
     assert message.device_id == POINT
 
@@ -453,6 +456,7 @@ def test_of_what_is_about_people_only_the_harmless_is_let_through(name: str) -> 
             "lastUpdatedAt": "2026-11-20T05:01:01Z",
         },
         subtopic=name,
+        occurred_at=AT,
     )
 
 
@@ -460,7 +464,9 @@ def test_the_number_of_a_tag_is_not_the_tag() -> None:
     body = {"notification": "x", "idTagsId": 31, "idTags": ["04A1B2C3D4E5F6"]}
     message = decoded(body)
     assert message.content == Content(
-        body={"notification": "x", "idTagsId": 31}, subtopic="x"
+        body={"notification": "x", "idTagsId": 31},
+        subtopic="x",
+        occurred_at=SENT_AT,
     )
 
 

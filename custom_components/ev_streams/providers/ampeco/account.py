@@ -13,17 +13,14 @@ from ...stream.supervisor import Stream
 from ...stream.tls import Tls
 from ...stream.webhook import WebhookStream
 from . import decode
-from .api import AmpecoClient, Subscription
-from .notifications import DEFAULT_NOTIFICATIONS
 from .signature import is_signed
+from .subscribing import Subscriber
 
 _LOGGER = logging.getLogger(__name__)
 
 SIGNATURE = "x-signature"
 
 type LoadEndpoint = Callable[[], Awaitable[tuple[KafkaEndpoint, Tls]]]
-type FindUrl = Callable[[], Awaitable[str]]
-type KeepId = Callable[[str | None], None]
 
 
 class AmpecoAccount:
@@ -55,62 +52,6 @@ class AmpecoAccount:
     async def send(self, device_id: str, message: OutgoingMessage) -> int:
         """Nothing can be sent: nobody asks for this."""
         raise NotImplementedError
-
-
-class Subscriber:
-    """Keeps the tenant's subscription to a webhook, and has what was missed sent again.
-
-    `find_url` returns where the tenant is to call, `keep_id` stores the id of the
-    subscription or takes it back.
-    """
-
-    def __init__(
-        self,
-        client: AmpecoClient,
-        subscription_id: str | None,
-        *,
-        find_url: FindUrl,
-        keep_id: KeepId,
-    ) -> None:
-        """Know the subscription of before, if there was one."""
-        self._client = client
-        self._id = subscription_id
-        self._find_url = find_url
-        self._keep_id = keep_id
-        self._is_current = False
-
-    async def names(self) -> list[DeviceRecord]:
-        """Return what the tenant calls its charge points; raises StreamError."""
-        return await self._client.charge_points()
-
-    async def keep(self) -> None:
-        """See that the subscription is there and calls us; raises StreamError."""
-        if self._is_current:
-            return
-        url = await self._find_url()
-        if self._id is None:
-            self._id = await self._own(url)
-        if self._id is None or not await self._client.update(self._id, url):
-            self._id = await self._client.subscribe(url)
-        self._keep_id(self._id)
-        self._is_current = True
-
-    async def have_sent_again(self) -> None:
-        """Ask for what could not be delivered, be it as we were away or as the line was.
-
-        The tenant sends each once more, at most every quarter of an hour; raises StreamError.
-        """
-        if self._id is not None:
-            await self._client.resend(self._id, DEFAULT_NOTIFICATIONS)
-
-    async def _own(self, url: str) -> str | None:
-        """Find a subscription that calls us already: its id may have got lost."""
-
-        def is_own(each: Subscription) -> bool:
-            return each.callback_url == url
-
-        found = filter(is_own, await self._client.subscriptions())
-        return next((each.subscription_id for each in found), None)
 
 
 class KafkaAccount(AmpecoAccount):

@@ -37,6 +37,14 @@ class TokenRefusedError(AccountRefusedError):
     """The tenant does not know the API token, or its owner may not do this."""
 
 
+class NotAllowedError(TokenRefusedError):
+    """The tenant knows the API token, but its owner may not do this."""
+
+
+class SubscriptionGoneError(StreamError):
+    """The tenant has no such subscription any more."""
+
+
 class SubscriptionRefusedError(StreamError):
     """The tenant does not take the subscription as it is."""
 
@@ -60,7 +68,7 @@ def tenant_address(typed: str) -> str:
         url = URL(typed if "://" in typed else f"https://{typed}").origin()
     except ValueError as err:
         raise ConnectionFailedError("this is no address of a tenant") from err
-    if url.scheme not in {"http", "https"}:
+    if url.scheme not in {"http", "https"} or len(typed.split()) != 1:
         raise ConnectionFailedError("this is no address of a tenant")
     return str(url)
 
@@ -128,7 +136,8 @@ class AmpecoClient:
     ) -> bool:
         """Ask for what could not be delivered; False where it is too soon to ask again.
 
-        The tenant does so once in 15 minutes; times are aware.
+        The tenant does so once in 15 minutes; times are aware. Raises
+        SubscriptionGoneError where there is none of that id.
         """
         body: dict[str, object] = {"notifications": list(notifications)}
         for name, moment in (("startTime", start), ("endTime", end)):
@@ -139,6 +148,8 @@ class AmpecoClient:
         )
         if status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
             return False
+        if status == HTTPStatus.NOT_FOUND:
+            raise SubscriptionGoneError("the subscription is gone")
         _check(status)
         return True
 
@@ -224,8 +235,10 @@ class AmpecoClient:
                 raw = await response.read()
                 wait = retry_after(response.headers.get("Retry-After"))
         status = response.status
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        if status == HTTPStatus.UNAUTHORIZED:
             raise TokenRefusedError("the tenant refused the API token")
+        if status == HTTPStatus.FORBIDDEN:
+            raise NotAllowedError("the owner of the API token may not do this")
         if status == HTTPStatus.TOO_MANY_REQUESTS and not is_limit_told:
             raise ConnectionFailedError("the API asks to wait", retry_after=wait)
         return status, _decoded(raw) if response.ok else None

@@ -22,6 +22,9 @@ WORDS: Final = ("action", "status", "type", "occupancyStatus", "vendorId", "mess
 TIMES: Final = ("timestamp", "lastUpdatedAt", "appliedAt", "createdAt")
 TELLABLE: Final = frozenset({"notification", "critical", *IDS, *WORDS, *TIMES})
 
+# An event's own type is the notification's name.
+RENAMED: Final[Mapping[str, str]] = {"type": "kind"}
+
 # Things that a notification may hold whole instead of their number alone.
 WHOLE: Final = (
     *("chargePoint", "evse", "circuit", "location", "tariff", "reservation"),
@@ -68,4 +71,4 @@ def _word(raw: object) -> str | None:
 
 
 def _name(key: str) -> str:
-    return snake(key) or key
+    return RENAMED.get(key) or snake(key) or key

@@ -1,6 +1,7 @@
 """The form of an AMPECO tenant whose notifications come by webhook."""
 
 from collections.abc import Mapping
+import logging
 from typing import Any, Final, override
 
 from homeassistant.components import webhook
@@ -16,14 +17,19 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import probatio
+import yarl
 
 from ...const import DOMAIN
 from ...stream.errors import ConnectionFailedError, StreamError
+from ...stream.own_network import is_own_name
 from ...stream.webhook import WebhookStream
-from ...webhooks import listen, remove_webhook, webhook_url
+from ...webhooks import listen, register_webhook, remove_webhook, webhook_url
 from ..base import Given, ProviderForm, Trial
-from .account import Subscriber, WebhookAccount
+from .account import WebhookAccount
 from .api import AmpecoClient, tenant_address
+from .subscribing import Subscriber, subscribed, subscribed_anew
+
+_LOGGER = logging.getLogger(__name__)
 
 CONF_TENANT_URL: Final = "tenant_url"
 CONF_SUBSCRIPTION: Final = "subscription_id"
@@ -54,9 +60,14 @@ class WebhookForm(ProviderForm):
         token = probatio.Optional if CONF_API_TOKEN in defaults else probatio.Required
         return probatio.Schema(
             {
-                _suggesting(probatio.Required, CONF_NAME, defaults): TEXT,
+                probatio.Required(CONF_NAME, **_suggested(CONF_NAME, defaults)): TEXT,
                 token(CONF_API_TOKEN): TOKEN,
-                _suggesting(probatio.Optional, CONF_TENANT_URL, defaults): URL,
+                # One that is emptied is taken away, and not what it was.
+                probatio.Optional(
+                    CONF_TENANT_URL,
+                    default="",
+                    **_suggested(CONF_TENANT_URL, defaults),
+                ): URL,
             }
         )
 
@@ -67,19 +78,23 @@ class WebhookForm(ProviderForm):
 
     @override
     async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
-        """Find the own address, and ask the tenant what it sends to whom.
+        """Find the own address, and let the tenant call it.
 
         Without a tenant there is nothing to be tried: it is AMPECO that calls.
         """
         data = dict(given.data)
         data[CONF_API_TOKEN] = data[CONF_API_TOKEN].strip()
         data.setdefault(CONF_WEBHOOK_ID, webhook.async_generate_id())
-        typed = data.get(CONF_TENANT_URL, "").strip()
+        typed = data[CONF_TENANT_URL].strip()
         data[CONF_TENANT_URL] = tenant_address(typed) if typed else ""
         _refuse_another(hass, data)
-        url = await _url(hass, data[CONF_WEBHOOK_ID])
         if typed:
+            # Before anything is made for it.
             await _client(hass, data).subscriptions()
+        url = await _url(hass, data)
+        # From the first call on, for Home Assistant takes one that it does not know.
+        register_webhook(hass, data[CONF_WEBHOOK_ID])
+        await _subscribe(hass, data, url)
         return Trial(
             account_id=data[CONF_WEBHOOK_ID],
             title=data[CONF_NAME].strip(),
@@ -95,7 +110,7 @@ class WebhookForm(ProviderForm):
         if CONF_WEBHOOK_ID not in data:
             return {"url": "—"}
         try:
-            return {"url": await _url(hass, data[CONF_WEBHOOK_ID])}
+            return {"url": await _url(hass, data)}
         except NoAddressError:
             return {"url": "—"}
 
@@ -103,6 +118,8 @@ class WebhookForm(ProviderForm):
 def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
     """Return the account of an entry."""
     webhook_id = entry.data[CONF_WEBHOOK_ID]
+    # Whatever becomes of the setup, a call is not to be lost.
+    register_webhook(hass, webhook_id)
 
     def take_calls(stream: WebhookStream | None) -> None:
         listen(hass, webhook_id, stream)
@@ -116,12 +133,46 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
 
 async def remove(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Take the subscription and the webhook of a removed entry away."""
-    subscription_id = entry.data.get(CONF_SUBSCRIPTION)
     try:
-        if entry.data[CONF_TENANT_URL] and subscription_id is not None:
-            await _client(hass, entry.data).unsubscribe(subscription_id)
+        await _unsubscribe(hass, entry.data)
     finally:
         await remove_webhook(hass, entry)
+
+
+async def _subscribe(hass: HomeAssistant, data: dict[str, Any], url: str) -> None:
+    """Let the tenant call us, and the one of before no more; raises StreamError."""
+    before = _data_of(hass, data[CONF_WEBHOOK_ID])
+    has_moved = before.get(CONF_TENANT_URL, "") != data[CONF_TENANT_URL]
+    known_id = None if has_moved else data.get(CONF_SUBSCRIPTION)
+    data[CONF_SUBSCRIPTION] = None
+    if data[CONF_TENANT_URL]:
+        is_same_token = data[CONF_API_TOKEN] == before.get(CONF_API_TOKEN)
+        subscribe = subscribed if is_same_token else subscribed_anew
+        client = _client(hass, data)
+        data[CONF_SUBSCRIPTION] = await subscribe(client, known_id, url)
+    if has_moved:
+        try:
+            await _unsubscribe(hass, before)
+        except StreamError as err:
+            _LOGGER.warning("The tenant of before may go on calling: %s", err)
+
+
+async def _unsubscribe(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
+    subscription_id = data.get(CONF_SUBSCRIPTION)
+    if data.get(CONF_TENANT_URL) and subscription_id is not None:
+        await _client(hass, data).unsubscribe(subscription_id)
+
+
+def _data_of(hass: HomeAssistant, webhook_id: str) -> Mapping[str, Any]:
+    """Return what the entry of a webhook has now, nothing where it is to be made."""
+    return next(
+        (
+            entry.data
+            for entry in hass.config_entries.async_entries(DOMAIN)
+            if entry.data.get(CONF_WEBHOOK_ID) == webhook_id
+        ),
+        {},
+    )
 
 
 def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
@@ -130,7 +181,7 @@ def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
 
     async def find_url() -> str:
         try:
-            return await _url(hass, entry.data[CONF_WEBHOOK_ID])
+            return await _url(hass, entry.data)
         except NoAddressError as err:
             raise ConnectionFailedError("Home Assistant has no address") from err
 
@@ -156,9 +207,15 @@ def _refuse_another(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
             raise AbortFlow("already_configured")
 
 
-async def _url(hass: HomeAssistant, webhook_id: str) -> str:
+async def _url(hass: HomeAssistant, data: Mapping[str, Any]) -> str:
+    """Return where the tenant is to call: from the internet, unless it is near itself.
+
+    Who enters the address by hand may know another way to it.
+    """
+    tenant = data.get(CONF_TENANT_URL)
+    is_near = not tenant or is_own_name(yarl.URL(tenant).host or "")
     try:
-        return await webhook_url(hass, webhook_id)
+        return await webhook_url(hass, data[CONF_WEBHOOK_ID], may_be_internal=is_near)
     except NoURLAvailableError as err:
         raise NoAddressError("no address of Home Assistant is known") from err
 
@@ -169,7 +226,5 @@ def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> AmpecoClient:
     )
 
 
-def _suggesting(
-    kind: type[probatio.Marker], name: str, known: Mapping[str, Any]
-) -> probatio.Marker:
-    return kind(name, description={"suggested_value": known.get(name)})
+def _suggested(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": {"suggested_value": known.get(name)}}

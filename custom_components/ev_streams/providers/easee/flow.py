@@ -17,6 +17,7 @@ from homeassistant.util.ssl import get_default_context
 import probatio
 
 from ...stream.amqp import probe
+from ...stream.errors import SourceGoneError
 from ..base import Given, ProviderForm, Trial
 from .account import EaseeAccount, endpoint
 from .api import DEFAULT_API_URL, EaseeClient
@@ -78,7 +79,8 @@ class EaseeForm(ProviderForm):
         data = given.data
         client, tls = _client(hass, data, patience=FORM_PATIENCE), get_default_context()
         details = await client.stream_details()
-        await probe(endpoint(details, tls))
+        if missing := await probe(endpoint(details, tls)):
+            raise SourceGoneError(", ".join(missing))
         account = EaseeAccount(client, tls)
         return Trial(
             account_id=details.queue_name,

@@ -221,7 +221,7 @@ def _system_event(kind: Kind, told: Told, places: Places, now: datetime) -> _Eff
     facts = {
         "event_id": event_id,
         "code": told.text("event_code"),
-        "type": told.text("event_type"),
+        "kind": told.text("event_type"),
         "severity": told.text("severity"),
         "charge_point": places.charge_point,
     }

@@ -149,5 +149,6 @@ async def load_fields(hass: HomeAssistant, data: Mapping[str, Any]) -> Fields:
 
 
 def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    """Return a field that may be left empty, and emptied."""
-    return probatio.Optional(name, description={"suggested_value": known.get(name)})
+    """Return a field that may be left empty, and emptied: it is not sent then."""
+    shown = {"suggested_value": known.get(name)}
+    return probatio.Optional(name, default="", description=shown)

@@ -41,7 +41,7 @@ def record_of(vehicle_id: str, data: Members, known: frozenset[str]) -> DeviceRe
     }
     model = " ".join(filter(None, (told["brand"], told["model"])))
     return DeviceRecord(
-        device_id=vehicle_id, name=told["custom_name"] or model, model=model or None
+        device_id=vehicle_id, name=told["custom_name"], model=model or None
     )
 
 

@@ -1,0 +1,1 @@
+"""AMPECO by webhook, from the HTTP request to the entity."""
