@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from math import inf
 from time import monotonic
 
 from homeassistant.config_entries import ConfigEntry
@@ -49,7 +48,7 @@ class Inventory:
         self._last_asked = -ASK_AT_MOST_EVERY
         self._awaited: set[str] = set()
         self._elsewhere: set[str] = set()
-        self._listed_at = -inf
+        self._listed_at = 0.0
         self._names: dict[str, DeviceRecord] = {}
         self.account_info = DeviceInfo(
             identifiers={(DOMAIN, self.account_id)},
@@ -77,9 +76,7 @@ class Inventory:
         messages tell which devices there are, the list names them, and that is all.
         """
         self._awaited.clear()
-        if records or not self.is_discovering:
-            # Who discovers may be able to ask only once there is a stream.
-            self._listed_at = monotonic()
+        self._listed_at = monotonic()
         if self.is_discovering:
             self._names |= {record.device_id: record for record in records}
             records = list(self.listed.values())
