@@ -200,6 +200,7 @@ class EvStreamsCoordinator:
         now = dt_util.utcnow()
         for reading in self.traffic.resume():
             self.intake.take(reading, now, is_streamed=False)
+        self.inventory.restore(self.ledger.devices())
         await self._forget_what_is_not_wanted(contents)
         self._show_what_was_told()
 

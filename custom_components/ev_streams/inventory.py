@@ -90,6 +90,18 @@ class Inventory:
             if met != known or self._is_left_to_us(met):
                 self._take([*(self.listed | {met.device_id: met}).values()])
 
+    def restore(self, device_ids: Iterable[str]) -> None:
+        """Know the devices of which something is kept, where messages tell which there are.
+
+        Home Assistant writes its registry late: a power cut may have taken them out of it.
+        """
+        if self.is_discovering:
+            self.meet(
+                DeviceRecord(device_id=device_id, name="")
+                for device_id in device_ids
+                if device_id not in self.listed and device_id != self.account_id
+            )
+
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
         records = self._with_wholes(records)

@@ -10,7 +10,8 @@ import re
 import time
 from typing import Any
 
-from .dashboard import Device, chargers_of, devices, stream_of
+from .cards import Device, devices
+from .dashboard import chargers_of, stream_of
 from .home_assistant import HomeAssistant
 from .past import Session
 from .report import Result

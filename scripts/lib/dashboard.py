@@ -2,59 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 import time
 from typing import Any
 
+from . import fleet_view
+from .cards import WIDE, Card, Device, devices, heading, subheading, tiles
 from .home_assistant import HomeAssistant, InstanceError
 
-DOMAIN = "ev_streams"
 URL_PATH = "ev-streams"
 TITLE = "Charging"
 ICON = "mdi:ev-station"
 LIVE_SECONDS = 60.0
-WIDE = {"grid_options": {"columns": 12}}
-
-type Card = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Device:
-    """A device of the integration, and the ids of its enabled entities by key."""
-
-    device_id: str
-    identifier: str
-    name: str
-    entities: dict[str, str]
-
-
-async def devices(home_assistant: HomeAssistant) -> list[Device]:
-    """Return the integration's devices with their enabled entities, as the registries know them."""
-    entries = await home_assistant.command("config/entity_registry/list")
-    registered = await home_assistant.command("config/device_registry/list")
-    found = []
-    for device in registered:
-        for domain, identifier in device["identifiers"]:
-            if domain == DOMAIN:
-                entities = {
-                    entry["unique_id"].removeprefix(f"{identifier}_"): entry[
-                        "entity_id"
-                    ]
-                    for entry in entries
-                    if entry["device_id"] == device["id"]
-                    and entry["platform"] == DOMAIN
-                    and entry["disabled_by"] is None
-                }
-                name = device["name_by_user"] or device["name"]
-                found.append(
-                    Device(
-                        device_id=device["id"],
-                        identifier=identifier,
-                        name=name,
-                        entities=entities,
-                    )
-                )
-    return found
 
 
 def stream_of(found: list[Device]) -> Device:
@@ -72,8 +30,12 @@ def partner_of(found: list[Device]) -> Device | None:
 
 
 def vehicle_of(found: list[Device]) -> Device | None:
-    """Return the car, if there is one."""
-    return next((each for each in found if "message_count" in each.entities), None)
+    """Return the car of the car's account, if there is one."""
+    partner = partner_of(found)
+    if partner is None:
+        return None
+    theirs = (each for each in found if each.entry_id == partner.entry_id)
+    return next((each for each in theirs if "message_count" in each.entities), None)
 
 
 def chargers_of(found: list[Device]) -> list[Device]:
@@ -113,6 +75,7 @@ async def install(home_assistant: HomeAssistant) -> None:
     config = build(
         chargers_of(found), stream_of(found), vehicle_of(found), partner_of(found)
     )
+    config["views"] += fleet_view.views(found)
     await home_assistant.command(
         "lovelace/config/save", url_path=URL_PATH, config=config
     )
@@ -167,7 +130,7 @@ def _energy_section(chargers: list[Device], columns: int) -> Card:
         "days_to_show": 1,
         "grid_options": {"columns": "full", "rows": 4},
     }
-    cards = [_heading("Energy of each hour", "mdi:lightning-bolt", badge=None), graph]
+    cards = [heading("Energy of each hour", "mdi:lightning-bolt", badge=None), graph]
     return {"type": "grid", "column_span": columns, "cards": cards}
 
 
@@ -189,13 +152,13 @@ def _charger_section(charger: Device) -> Card:
         "temp_max": {"name": "Temperature"},
     }
     cards = [
-        _heading(charger.name, ICON, badge=charger.entities.get("connected_to_cloud")),
-        *_tiles(charger, now),
+        heading(charger.name, ICON, badge=charger.entities.get("connected_to_cloud")),
+        *tiles(charger, now),
         *_power_graph(charger),
-        _subheading("Sessions", "mdi:history"),
-        *_tiles(charger, sessions),
-        _subheading("Charger", "mdi:power-plug"),
-        *_tiles(charger, hardware),
+        subheading("Sessions", "mdi:history"),
+        *tiles(charger, sessions),
+        subheading("Charger", "mdi:power-plug"),
+        *tiles(charger, hardware),
     ]
     return {"type": "grid", "cards": cards}
 
@@ -225,14 +188,14 @@ def _vehicle_section(vehicle: Device, partner: Device) -> Card:
         **WIDE,
     }
     cards = [
-        _heading(vehicle.name, "mdi:car", badge=partner.entities.get("connected")),
-        *_tiles(vehicle, now),
+        heading(vehicle.name, "mdi:car", badge=partner.entities.get("connected")),
+        *tiles(vehicle, now),
         level,
-        _subheading("Sessions", "mdi:history"),
-        *_tiles(vehicle, sessions),
-        _subheading("Messages", "mdi:message-text-outline"),
-        *_tiles(vehicle, messages),
-        *_tiles(partner, {"certificate_expiry": {"name": "Certificate", **WIDE}}),
+        subheading("Sessions", "mdi:history"),
+        *tiles(vehicle, sessions),
+        subheading("Messages", "mdi:message-text-outline"),
+        *tiles(vehicle, messages),
+        *tiles(partner, {"certificate_expiry": {"name": "Certificate", **WIDE}}),
     ]
     return {"type": "grid", "cards": cards}
 
@@ -248,13 +211,13 @@ def _stream_section(chargers: list[Device], stream: Device) -> Card:
     newest: Card = {"state_content": ["event_type", "state"], **WIDE}
     events = [charger.entities["charging_session"] for charger in chargers]
     cards = [
-        _heading("Stream", "mdi:access-point", badge=stream.entities.get("connected")),
-        *_tiles(stream, health),
-        _subheading("Sessions", "mdi:car-electric"),
+        heading("Stream", "mdi:access-point", badge=stream.entities.get("connected")),
+        *tiles(stream, health),
+        subheading("Sessions", "mdi:car-electric"),
         *(
             card
             for charger in chargers
-            for card in _tiles(
+            for card in tiles(
                 charger, {"charging_session": {"name": charger.name, **newest}}
             )
         ),
@@ -278,23 +241,3 @@ def _power_graph(charger: Device) -> Iterator[Card]:
             "fit_y_data": True,
             **WIDE,
         }
-
-
-def _heading(text: str, icon: str, *, badge: str | None) -> Card:
-    badges = [{"type": "entity", "entity": badge}] if badge else []
-    return {"type": "heading", "heading": text, "icon": icon, "badges": badges}
-
-
-def _subheading(text: str, icon: str) -> Card:
-    return {
-        "type": "heading",
-        "heading": text,
-        "icon": icon,
-        "heading_style": "subtitle",
-    }
-
-
-def _tiles(device: Device, wanted: dict[str, Card]) -> Iterator[Card]:
-    for key, options in wanted.items():
-        if entity := device.entities.get(key):
-            yield {"type": "tile", "entity": entity, **options}

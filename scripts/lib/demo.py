@@ -1,4 +1,4 @@
-"""The demo: simulated chargers and a simulated car, and a real Home Assistant."""
+"""The demo: simulated chargers, cars and a fleet, and a real Home Assistant."""
 
 import argparse
 import asyncio
@@ -17,8 +17,10 @@ import certifi
 
 from simulator.ports import BrokerError
 
-from . import check, dashboard, outage, partner, past, screenshots
+from . import cards, check, dashboard, fleet, outage, partner, past, screenshots
 from .configuration import CHECKOUT
+from .fleet import Fleet
+from .fleet_check import FleetCheck
 from .home_assistant import (
     RESTART_EXIT_CODE,
     HomeAssistant,
@@ -42,6 +44,11 @@ EPILOGUE = """\
                    Assistant was not there, how their cars come, charge and leave
                    now, and how the stream that tells of it fares. Beside them a
                    car of a Stellantis partner account, which tells of itself.
+                   "Fleet" beside it: two vehicles of an INVERS fleet, the outlets of
+                   an Etrel location and of an AMPECO tenant, with the {past} hours
+                   before. Three minutes after the first start one vehicle is
+                   charged, a car leaves the location, another one comes, and a
+                   session stops at the tenant.
                    Energy: the chargers as individual devices, each past hour with
                    the energy that flowed in it.
                    Settings > Devices & services > EV Streams: every entity; those
@@ -57,6 +64,16 @@ EPILOGUE = """\
                    UID {uid}, password {broker_password},
                    {certificate}
                    (passphrase {passphrase}) and {authority}.
+  Fleet            Map values of all vehicles at once with the gear beside "INVERS"
+                   under Settings > Devices & services > EV Streams. In use as well:
+                   broker 127.0.0.1, port {fleet_port}, virtual host {fleet_host},
+                   user {fleet_user}, password {fleet_password}.
+  Location         In use as well: broker 127.0.0.1, port {etrel_port} (TLS off under
+                   Advanced), virtual host {etrel_host}, user {etrel_user},
+                   API key {api_key}.
+  Tenant           {tenant} (API token {api_token}): restart
+                   Home Assistant under Settings > System, and what the tenant could
+                   not deliver meanwhile is sent again.
   Log              {log}
 
   Ctrl-C stops everything.
@@ -116,6 +133,7 @@ class Demo:
         self._bundle = directory / "authorities.pem"
         self.simulation = Simulation(directory / "simulation", plan)
         self.partner = Partner(directory / "partner", plan)
+        self.fleet = Fleet(directory / "fleet", self.simulation.broker, plan)
         self.home_assistant = HomeAssistant(
             directory / "home_assistant", port=port, ca_file=self._bundle
         )
@@ -128,6 +146,7 @@ class Demo:
         say("Starting RabbitMQ and the simulated Easee cloud, Mosquitto and a car")
         await stack.enter_async_context(self.simulation)
         await stack.enter_async_context(self.partner)
+        await stack.enter_async_context(self.fleet)
         # The private broker's certificate is verified as any vendor's is.
         self._bundle.write_text(
             Path(certifi.where()).read_text() + self.simulation.ca_file.read_text()
@@ -138,11 +157,16 @@ class Demo:
             await self.simulation.report_outage()
             waiting = (await self.simulation.queue()).ready
             say(f"{waiting} messages of the past {HOURS:.0f} hours wait in the queue")
+        await self.fleet.tell_past(whole=was_away)
         say("Starting Home Assistant")
         await stack.enter_async_context(self.home_assistant)
         entry_id = await self._entry()
         say("Adding the car's account with its client certificate, and the car")
         await connect(self.home_assistant, self.partner)
+        say(
+            "Adding a fleet, a charging location and a tenant, with what waits for them"
+        )
+        await fleet.connect(self.home_assistant, self.fleet)
         if waiting:
             await dashboard.wait_live(self.home_assistant)
             say(
@@ -154,10 +178,11 @@ class Demo:
         """Let the cars come."""
         self.simulation.play()
         self.partner.play()
+        self.fleet.play()
 
     async def _entry(self) -> str:
         entries = await self.home_assistant.get(
-            f"config/config_entries/entry?domain={dashboard.DOMAIN}"
+            f"config/config_entries/entry?domain={cards.DOMAIN}"
         )
         for entry in entries:
             if entry["title"].startswith("Easee"):
@@ -177,7 +202,7 @@ async def add_integration(home_assistant: HomeAssistant, simulation: Simulation)
         },
     )
     flow = await home_assistant.post(
-        "config/config_entries/flow", {"handler": dashboard.DOMAIN}
+        "config/config_entries/flow", {"handler": cards.DOMAIN}
     )
     for user_input in steps:
         flow = await home_assistant.post(
@@ -197,6 +222,7 @@ async def show(demo: Demo) -> int:
         await asyncio.sleep(0.5)
         demo.simulation.raise_if_broken()
         demo.partner.raise_if_broken()
+        demo.fleet.raise_if_broken()
         code = demo.home_assistant.exit_code
         if code == RESTART_EXIT_CODE:
             say("Home Assistant restarts")
@@ -209,12 +235,15 @@ async def show(demo: Demo) -> int:
 async def verify(demo: Demo, entry_id: str) -> int:
     """Check that everything arrives, print the summary and return 0 or 1."""
     say("Playing a power cut, with messages of the past hours")
-    results = await outage.Outage(demo.home_assistant, demo.simulation).run()
+    results = await outage.Outage(
+        demo.home_assistant, demo.simulation, demo.fleet.tell_rest
+    ).run()
     say("Watching two charging sessions (about a minute)")
     demo.play()
     since = datetime.now(UTC)
     results += await check.Check(demo.home_assistant, demo.simulation, entry_id).run()
     results += await PartnerCheck(demo.home_assistant, demo.partner).run(since)
+    results += await FleetCheck(demo.home_assistant, demo.fleet).run()
     results += check.judge_log(demo.home_assistant.log())
     print_results(results)
     ok = all(result.ok for result in results)
@@ -318,5 +347,23 @@ def _facts(demo: Demo) -> dict[str, object]:
         "certificate": demo.partner.certificate_file.relative_to(CHECKOUT),
         "passphrase": partner.PASSPHRASE,
         "authority": demo.partner.authority_file.relative_to(CHECKOUT),
+        **_fleet_facts(demo.fleet),
         "log": home_assistant.log_file.relative_to(CHECKOUT),
+    }
+
+
+def _fleet_facts(played: Fleet) -> dict[str, object]:
+    invers, etrel, ampeco = (form.fields for form in played.forms)
+    return {
+        "past": fleet.PAST // past.HOUR,
+        "fleet_port": invers["port"],
+        "fleet_host": invers["virtual_host"],
+        "fleet_user": invers["username"],
+        "fleet_password": invers["password"],
+        "etrel_port": etrel["port"],
+        "etrel_host": etrel["virtual_host"],
+        "etrel_user": etrel["username"],
+        "api_key": etrel["password"],
+        "tenant": ampeco["tenant_url"],
+        "api_token": ampeco["api_token"],
     }

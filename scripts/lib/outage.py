@@ -1,7 +1,7 @@
 """The self-check's power cut: hours without Home Assistant must be as if it had been there."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 import time
@@ -9,8 +9,10 @@ from typing import Any
 
 from simulator.easee import Backlog
 
-from . import dashboard, past
-from .dashboard import DOMAIN, Device, chargers_of, devices, stream_of
+from . import ask, dashboard, past
+from .ask import Row
+from .cards import Device, devices
+from .dashboard import chargers_of, stream_of
 from .home_assistant import HomeAssistant, InstanceError
 from .past import HOUR, Session
 from .report import Result, say
@@ -26,8 +28,7 @@ ENERGY_TOLERANCE = 0.001  # kWh
 UNRELATED = "sensor.cellar_energy"
 UNRELATED_HOURS = 20
 
-type Row = Mapping[str, Any]
-type State = Mapping[str, Any]
+type Meanwhile = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +71,15 @@ class Cut:
 class Outage:
     """Goes through the whole past of a simulation, with a Home Assistant that is live."""
 
-    def __init__(self, home_assistant: HomeAssistant, simulation: Simulation) -> None:
-        """Expect a simulation that is new."""
+    def __init__(
+        self,
+        home_assistant: HomeAssistant,
+        simulation: Simulation,
+        meanwhile: Meanwhile,
+    ) -> None:
+        """Expect a simulation that is new; `meanwhile` is done while nobody listens."""
         assert simulation.past is not None
+        self._meanwhile = meanwhile
         self._home_assistant = home_assistant
         self._simulation = simulation
         self._past = simulation.past
@@ -108,6 +115,7 @@ class Outage:
         is_flowing = not flow.done()
         await flow
         await self._simulation.report_outage()
+        await self._meanwhile()
         self._since = datetime.now(UTC)
         return Cut(
             unacknowledged=unacknowledged,
@@ -161,65 +169,36 @@ class Outage:
             name=charger.name,
             serial=charger.identifier,
             energy=(await self._home_assistant.get(f"states/{energy}"))["state"],
-            sessions=await self._sessions(charger),
+            sessions=await ask.sessions(self._home_assistant, charger),
             hours=await self._hours(charger),
             changes=[
                 f"{event['event_type']} {event['session_id']}"
                 f"{'' if event['replayed'] else ' as if now'}"
-                for event in await self._events(charger)
+                for event in await ask.fired(self._home_assistant, charger, self._since)
             ],
         )
 
-    async def _seen(self, device: Device, key: str) -> list[State]:
+    async def _seen(self, device: Device, key: str) -> list[Row]:
         """Return an entity's states since the return, oldest first."""
-        entity_id = device.entities[key]
-        query = (
-            f"significant_changes_only=0&skip_initial_state"
-            f"&filter_entity_id={entity_id}"
+        return await ask.past_states(
+            self._home_assistant, device.entities[key], self._since
         )
-        rows: list[list[State]] = await self._home_assistant.get(
-            f"history/period/{self._since:%Y-%m-%dT%H:%M:%SZ}?{query}"
-        )
-        return rows[0] if rows else []
-
-    async def _events(self, charger: Device) -> list[Row]:
-        """Return what fired since the return; what was merely restored is older."""
-        return [
-            state["attributes"]
-            for state in await self._seen(charger, "charging_session")
-            if state["state"] not in ("unknown", "unavailable")
-            and datetime.fromisoformat(state["state"]) > self._since
-        ]
-
-    async def _sessions(self, charger: Device) -> list[Row]:
-        answer = await self._home_assistant.post(
-            f"services/{DOMAIN}/get_sessions?return_response",
-            {"device_id": charger.device_id},
-        )
-        rows: list[Row] = answer["service_response"]["sessions"]
-        return rows
 
     async def _hours(self, charger: Device) -> dict[datetime, float]:
         """Return what the Energy dashboard shows of each hour of the past."""
-        energy = charger.entities["energy"]
-        return {
-            datetime.fromtimestamp(row["start"] / 1000, UTC): row["change"]
-            for row in await self._rows(energy, ["change"])
-        }
-
-    async def _rows(self, statistic_id: str, types: list[str]) -> list[Row]:
-        found = await self._home_assistant.command(
-            "recorder/statistics_during_period",
-            start_time=self._rows_from.isoformat(),
-            statistic_ids=[statistic_id],
-            period="hour",
-            types=types,
+        rows = await ask.hourly_rows(
+            self._home_assistant,
+            charger.entities["energy"],
+            self._rows_from,
+            "change",
         )
-        rows: list[Row] = found.get(statistic_id, [])
-        return rows
+        return {hour: row["change"] for hour, row in rows.items()}
 
     async def _unrelated_rows(self) -> list[Row]:
-        return await self._rows(UNRELATED, ["state", "sum", "change"])
+        rows = await ask.hourly_rows(
+            self._home_assistant, UNRELATED, self._rows_from, "state", "sum", "change"
+        )
+        return [*rows.values()]
 
     async def _seed_unrelated(self) -> None:
         """Give another sensor a row for each hour that may be touched."""

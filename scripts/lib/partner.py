@@ -14,7 +14,8 @@ from simulator.mosquitto import Mosquitto
 from simulator.stellantis import Car, ChargingPlan, StellantisPlatform
 from simulator.stellantis.car import Charge
 
-from .dashboard import DOMAIN, Device, devices, vehicle_of
+from .cards import DOMAIN, Device, devices
+from .dashboard import vehicle_of
 from .home_assistant import HomeAssistant, InstanceError
 from .report import Result
 

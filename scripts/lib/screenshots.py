@@ -10,8 +10,8 @@ import time
 
 from playwright.async_api import Error, Page, ViewportSize, async_playwright
 
-from . import dashboard
-from .dashboard import Device
+from . import cards, dashboard
+from .cards import Device
 from .home_assistant import HomeAssistant, InstanceError
 from .report import say
 from .simulation import Simulation
@@ -35,7 +35,7 @@ async def take(
     """Take every picture into the directory, as soon as there is a life to show."""
     await dashboard.install(home_assistant)
     directory.mkdir(parents=True, exist_ok=True)
-    found = await dashboard.devices(home_assistant)
+    found = await cards.devices(home_assistant)
     chargers = dashboard.chargers_of(found)
     stream = dashboard.stream_of(found)
     say("Waiting until every car has charged once and is back (about 8 minutes)")
@@ -118,7 +118,7 @@ async def _page(page: Page, path: str, picture: Path) -> None:
 
 async def _config_flow(page: Page, directory: Path) -> None:
     await page.set_viewport_size(DIALOG)
-    await page.goto(f"/config/integrations/dashboard/add?domain={dashboard.DOMAIN}")
+    await page.goto(f"/config/integrations/dashboard/add?domain={cards.DOMAIN}")
     await page.get_by_role("button", name="OK").click()
     dialog = page.locator("dialog-data-entry-flow")
     await dialog.locator("step-flow-menu").wait_for()
@@ -134,7 +134,7 @@ async def _config_flow(page: Page, directory: Path) -> None:
 async def _mapping(page: Page, directory: Path) -> None:
     """Map a value of the car, up to the preview."""
     await page.set_viewport_size(WIDE_DIALOG)
-    await page.goto(f"/config/integrations/integration/{dashboard.DOMAIN}")
+    await page.goto(f"/config/integrations/integration/{cards.DOMAIN}")
     # The first button folds the vehicle's row, the second is its gear.
     await page.locator("ha-config-sub-entry-row ha-icon-button").nth(1).click()
     dialog = page.locator("dialog-data-entry-flow")

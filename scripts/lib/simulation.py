@@ -77,6 +77,11 @@ class Simulation:
         return self._cloud.url
 
     @property
+    def broker(self) -> RabbitMQ:
+        """The broker; it runs while this is entered."""
+        return self._broker
+
+    @property
     def ca_file(self) -> Path:
         """PEM of the authority that certified the broker."""
         return self._broker.ca_file

@@ -55,6 +55,11 @@ class Hour:
     maximum: float
 
 
+def shift_to(moment: datetime, hour: float) -> timedelta:
+    """Return the shift of a course that is at this hour of its day at that moment."""
+    return (moment - hour * HOUR - _FIRST_DAY) % DAY
+
+
 class Course:
     """What one car does, day after day; `shift` sets it apart from others."""
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from scripts.lib.dashboard import Device
+from scripts.lib.cards import Device
 from scripts.lib.home_assistant import HomeAssistant
 from simulator.easee import OUTAGE, EaseeAccount, EaseeCloud
 from tests.integration.truth import HOUR

@@ -9,8 +9,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.cards import Device, devices
 from scripts.lib.configuration import prepare
-from scripts.lib.dashboard import Device, devices, stream_of
+from scripts.lib.dashboard import stream_of
 from scripts.lib.home_assistant import HomeAssistant
 from simulator.administrator import QueueState
 from simulator.easee import OUTAGE, EaseeAccount, EaseeCloud, make_backlog

@@ -50,6 +50,10 @@ async def start_and_end(directory: Path, end: signal.Signals) -> int:
     assert Path(ready["ca_file"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
     broker = await amqp_port(ready["url"], ready["username"], ready["password"])
     assert await is_open(broker)
+    for account, queue in (("invers", "vehicle-state"), ("etrel", "session.ended")):
+        assert await is_open(ready[account]["tls_port"])
+        assert any(name.endswith(queue) for name in ready[account]["queues"])
+    assert await is_open(urlsplit(ready["ampeco"]["tenant_url"]).port or 0)
     process.send_signal(end)
     status = await process.wait()
     async with asyncio.timeout(5):

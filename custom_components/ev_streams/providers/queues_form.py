@@ -54,7 +54,7 @@ class NoQueuesError(StreamError):
 class QueueForm(ProviderForm):
     """Asks where the queues are, for the login, and which of them to read.
 
-    `host` and `virtual_host` are suggested; `selector` asks for the queues.
+    `host`, `virtual_host` and `queues` are suggested; `selector` asks for the queues.
     """
 
     fields: tuple[str, ...] = (CONF_HOST, CONF_USERNAME, CONF_QUEUES, CONF_ADVANCED)
@@ -63,12 +63,17 @@ class QueueForm(ProviderForm):
     title: str
     host: str | None = None
     virtual_host: str | None = None
+    queues: tuple[str, ...] = ()
     selector: Any = QUEUES
 
     @override
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Ask for everything; a password that is known may be left out."""
-        usual = {CONF_HOST: self.host, CONF_VIRTUAL_HOST: self.virtual_host}
+        usual = {
+            CONF_HOST: self.host,
+            CONF_VIRTUAL_HOST: self.virtual_host,
+            CONF_QUEUES: [*self.queues],
+        }
         known = {name: each for name, each in usual.items() if each} | dict(defaults)
         password = probatio.Optional if CONF_PASSWORD in known else probatio.Required
         advanced = self.advanced(known)

@@ -4,6 +4,7 @@ from homeassistant.components.sensor import SensorStateClass
 
 from custom_components.ev_streams.model import Reading
 from custom_components.ev_streams.providers.etrel.entities import SENSORS
+from custom_components.ev_streams.providers.etrel.places import name_device
 
 from .helpers import decoded
 
@@ -46,3 +47,12 @@ def test_a_status_may_be_any_word() -> None:
 
 def test_a_sensor_is_translated_by_its_key() -> None:
     assert all(each.translation_key == each.key for each in SENSORS)
+
+
+def test_connectors_are_named_so_that_each_can_be_told_from_the_others() -> None:
+    ids = ("SI-LJ-0077-A_connector_1", "SI-LJ-0077-B_connector_1")
+    assert [*map(name_device, ids), name_device("location_77_connector_1")] == [
+        "SI-LJ-0077-A connector 1",
+        "SI-LJ-0077-B connector 1",
+        "Location 77 connector 1",
+    ]

@@ -21,7 +21,14 @@ from ..base import Given, Trial
 from ..queues_form import CONF_ADVANCED, CONF_QUEUES, QueueForm, endpoint
 from .account import EtrelAccount
 from .fields import KILOWATT_HOURS, WATT_HOURS, Fields
-from .messages import BY_TAIL, MESSAGE_TYPES, queue_name
+from .messages import (
+    BY_TAIL,
+    MESSAGE_TYPES,
+    SESSION_ENDED,
+    SESSION_STARTED,
+    STATUS_CHANGED,
+    queue_name,
+)
 
 CONF_ENERGY_UNIT: Final = "energy_unit"
 PATHS: Final = (
@@ -74,6 +81,8 @@ class EtrelForm(QueueForm):
 
     title = "Etrel"
     virtual_host = "/"
+    # Without any, a browser fills in the first of all types.
+    queues = (SESSION_STARTED, SESSION_ENDED, STATUS_CHANGED)
     selector = QUEUES
 
     @override

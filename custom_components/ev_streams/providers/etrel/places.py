@@ -84,7 +84,9 @@ def name_device(record: DeviceRecord) -> str:
 def _name(device_id: str) -> str:
     whole, found, connector = device_id.rpartition(CONNECTOR)
     if found and whole:
-        return f"{_name(whole)} connector {connector}"
+        # Every charge point has a first one: they are told apart wherever one is picked.
+        place = _name(whole) if whole.startswith(LOCATION) else whole
+        return f"{place} connector {connector}"
     if device_id.startswith(LOCATION):
         return f"Location {device_id.removeprefix(LOCATION)}"
     return f"Charge point {device_id}"
