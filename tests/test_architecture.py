@@ -34,6 +34,7 @@ FREE_MODULES = {
     "refusals",
     "announcer",
     "listeners",
+    "device_records",
     "providers.queues",
     "appearances",
 }
@@ -67,7 +68,7 @@ FREE_PROTOCOL_HALF = {
 
 # From left to right; what is not named is a platform or another outermost part.
 COLUMNS: tuple[frozenset[str], ...] = (
-    frozenset({"model", "const", "numbering", "listeners"}),
+    frozenset({"model", "const", "numbering", "listeners", "device_records"}),
     frozenset(
         {
             "stream",

@@ -18,14 +18,25 @@ def an_inventory(hass: HomeAssistant, key: str) -> Inventory:
     return Inventory(hass, entry, PROVIDERS[key])
 
 
+def unnamed(device_id: str) -> DeviceRecord:
+    return DeviceRecord(device_id=device_id, name="")
+
+
 async def test_a_device_that_the_registry_lost_is_known_by_what_is_kept_of_it(
     hass: HomeAssistant,
 ) -> None:
     """Home Assistant writes its registry seconds late, and the power may go before."""
     inventory = an_inventory(hass, "invers")
-    inventory.meet([NAMED])
-    inventory.restore(["K7ZOE", "M3UPE", inventory.account_id])
+    kept: list[DeviceRecord] = []
+    inventory.restore(
+        [NAMED, unnamed("M3UPE"), unnamed(inventory.account_id)], kept.append
+    )
     assert set(inventory.followed) == {"K7ZOE", "M3UPE"}
+    # Only what is told from now on has to be kept.
+    assert kept == []
+    grey = DeviceRecord(device_id="M3UPE", name="", model="VW e-up")
+    inventory.meet([NAMED, grey])
+    assert kept == [grey]
     names = {
         device.name
         for entry in hass.config_entries.async_entries(DOMAIN)
@@ -33,10 +44,10 @@ async def test_a_device_that_the_registry_lost_is_known_by_what_is_kept_of_it(
             dr.async_get(hass), entry.entry_id
         )
     }
-    assert names == {"Account", "Blue Zoe", "Vehicle M3UPE"}
+    assert names == {"Account", "Blue Zoe", "VW e-up M3UPE"}
 
 
 async def test_what_an_account_lists_itself_is_not_guessed(hass: HomeAssistant) -> None:
     inventory = an_inventory(hass, "easee")
-    inventory.restore(["EH482913"])
+    inventory.restore([unnamed("EH482913")], lambda record: None)
     assert not inventory.followed

@@ -34,13 +34,14 @@ from .const import (
     KEY_STATUS,
 )
 from .derivation import Derivation
+from .device_records import KEY_RECORD, record_of, text_of
 from .expiry import check_expiry
 from .history import History, history_keys
 from .intake import Intake
 from .inventory import Inventory
 from .ledger import Ledger
 from .mapping import OF_MAPPING
-from .model import DeviceRecord, Message, SessionDocument
+from .model import DeviceRecord, Message, Reading, SessionDocument
 from .notifier import Notifier
 from .providers.base import Account, Provider, ReadingDescription
 from .reception import Reception
@@ -200,9 +201,27 @@ class EvStreamsCoordinator:
         now = dt_util.utcnow()
         for reading in self.traffic.resume():
             self.intake.take(reading, now, is_streamed=False)
-        self.inventory.restore(self.ledger.devices())
+        self.inventory.restore(
+            (
+                record_of(device_id, self.ledger.reading(device_id, KEY_RECORD))
+                for device_id in self.ledger.devices()
+            ),
+            self._keep_record,
+        )
         await self._forget_what_is_not_wanted(contents)
         self._show_what_was_told()
+
+    def _keep_record(self, record: DeviceRecord) -> None:
+        now = dt_util.utcnow()
+        self.intake.note(
+            Reading(
+                device_id=record.device_id,
+                key=KEY_RECORD,
+                value=text_of(record),
+                measured_at=now,
+            ),
+            now,
+        )
 
     async def _forget_what_is_not_wanted(self, contents: Contents) -> None:
         try:
@@ -295,8 +314,10 @@ class EvStreamsCoordinator:
         for description in chain.from_iterable(tables):
             if key == (description.reading_key or description.key):
                 return description
-        if OF_MAPPING in key or any(
-            mapping.key == key for mapping in self.traffic.mappings(device_id)
+        if (
+            key == KEY_RECORD
+            or OF_MAPPING in key
+            or any(mapping.key == key for mapping in self.traffic.mappings(device_id))
         ):
             # The user's own entity has that id.
             return None

@@ -10,6 +10,7 @@ from homeassistant.helpers.redact import REDACTED
 
 from .const import CONF_DEVICES, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .device_records import KEY_RECORD
 from .mapping import OF_MAPPING
 
 # What says where and how, not who.
@@ -113,6 +114,7 @@ def _device(coordinator: EvStreamsCoordinator, device_id: str) -> dict[str, Any]
                 "arrived_at": reading.arrived_at,
             }
             for key, reading in coordinator.ledger.readings(device_id).items()
+            if key != KEY_RECORD
         },
         "recent_messages": [
             {"received_at": message.received_at, "shape": _shape(message.content.body)}

@@ -10,6 +10,7 @@ from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 
 from .const import CONF_DEVICES, DOMAIN
+from .device_records import merged
 from .model import DeviceRecord
 from .providers.base import Provider
 from .subentries import subentry_of
@@ -24,6 +25,7 @@ REMEMBERED = 1000
 LIST_FRESH_FOR = 60.0
 
 type DevicesListener = Callable[[list[DeviceRecord]], None]
+type KeepRecord = Callable[[DeviceRecord], None]
 
 
 class Inventory:
@@ -50,6 +52,7 @@ class Inventory:
         self._elsewhere: set[str] = set()
         self._listed_at = 0.0
         self._names: dict[str, DeviceRecord] = {}
+        self._keep: KeepRecord = lambda record: None
         self.account_info = DeviceInfo(
             identifiers={(DOMAIN, self.account_id)},
             name=entry.title,
@@ -79,28 +82,33 @@ class Inventory:
         self._listed_at = monotonic()
         if self.is_discovering:
             self._names |= {record.device_id: record for record in records}
-            records = list(self.listed.values())
+            records = list(map(self._as_listed, self.listed.values()))
         return self._take(records)
 
     def meet(self, records: Iterable[DeviceRecord]) -> None:
         """Take note of devices that a message tells of, and of what it tells of them."""
         for record in records:
             known = self.listed.get(record.device_id)
-            met = record if known is None else _merged(known, record)
+            met = self._as_listed(merged(known, record))
             if met != known or self._is_left_to_us(met):
                 self._take([*(self.listed | {met.device_id: met}).values()])
+                if met.device_id in self.followed:
+                    self._keep(met)
 
-    def restore(self, device_ids: Iterable[str]) -> None:
+    def restore(self, records: Iterable[DeviceRecord], keep: KeepRecord) -> None:
         """Know the devices of which something is kept, where messages tell which there are.
 
-        Home Assistant writes its registry late: a power cut may have taken them out of it.
+        Home Assistant writes its registry late: a power cut may have taken them out of
+        it. `keep` keeps what is told of one from now on.
         """
         if self.is_discovering:
-            self.meet(
-                DeviceRecord(device_id=device_id, name="")
-                for device_id in device_ids
-                if device_id not in self.listed and device_id != self.account_id
-            )
+            self.meet(each for each in records if each.device_id != self.account_id)
+            self._keep = keep
+
+    def _as_listed(self, record: DeviceRecord) -> DeviceRecord:
+        """Add what the account's own list tells of a device that messages tell of."""
+        listed = self._names.get(record.device_id)
+        return record if listed is None else merged(record, listed)
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
@@ -131,7 +139,7 @@ class Inventory:
         told = {each.device_id for each in records}
         untold = {each.parent_id for each in records if each.parent_id not in told}
         wholes = [
-            DeviceRecord(device_id=each, name="")
+            self._as_listed(DeviceRecord(device_id=each, name=""))
             for each in sorted(filter(None, untold))
         ]
         return sorted([*wholes, *records], key=lambda each: each.parent_id is not None)
@@ -392,10 +400,7 @@ class Inventory:
                 self.listed[device_id] = record
 
     def named(self, record: DeviceRecord) -> DeviceRecord:
-        """Return the record with the account's own name of the device, or one of ours."""
-        listed = self._names.get(record.device_id)
-        if listed is not None:
-            record = _merged(record, listed)
+        """Return the record with a name that can be shown."""
         return replace(record, name=record.name or self._provider.name_device(record))
 
     def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
@@ -405,14 +410,3 @@ class Inventory:
         return self._registry.async_get_device_by_identifier(
             (DOMAIN, device_id), self._entry.entry_id
         )
-
-
-def _merged(known: DeviceRecord, told: DeviceRecord) -> DeviceRecord:
-    """Return what is known of a device, with what is told of it anew."""
-    return DeviceRecord(
-        device_id=known.device_id,
-        name=told.name or known.name,
-        model=told.model or known.model,
-        serial_number=told.serial_number or known.serial_number,
-        parent_id=told.parent_id or known.parent_id,
-    )

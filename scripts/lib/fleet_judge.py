@@ -182,14 +182,14 @@ class Judge:
             hour: sum(each.energy_between(hour, hour + HOUR) for each in heard)
             for hour in hours(begin, end)
         }
-        rows = await self._rows(device, "energy", "change")
+        rows = await self._rows(device, "lifetime_energy", "change")
         status = self._state(device, "connector_status")
         return [
             compare.equal(f"{name}: status", self._status(running), status),
             compare.growth(f"{name}: energy", flowed, rows, KILOWATT_HOURS),
             compare.near(
                 f"{name}: meter",
-                self._state(device, "energy"),
+                self._state(device, "lifetime_energy"),
                 meters[-1],
                 KILOWATT_HOURS,
             ),

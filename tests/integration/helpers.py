@@ -394,7 +394,11 @@ async def stored_values(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, serial: str = SERIAL
 ) -> dict[str, Any]:
     """Return the newest values of a charger that are in the entry's file, by key."""
-    query = f"SELECT key, value FROM readings WHERE device_id = '{serial}'"
+    # What is kept of the device itself is no value.
+    query = (
+        "SELECT key, value FROM readings "
+        f"WHERE device_id = '{serial}' AND key NOT LIKE '.%'"
+    )
     return {key: json.loads(value) for key, value in await stored(hass, entry, query)}
 
 

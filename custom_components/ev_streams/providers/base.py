@@ -196,7 +196,7 @@ class Provider:
 
     `meter_inputs` are the readings (kWh) that make the energy at full resolution,
     kept under the key `energy`; without any there is none. `meter_keys` are the
-    sensors that show the same meter, for `hourly_energy`.
+    sensors that show the meter itself, also for `hourly_energy`.
 
     Where `subentry` is given, the devices are those that the user adds, each as a
     subentry of that type, and their fields are mapped by the user; `read_device_id`

@@ -144,7 +144,9 @@ async def test_nobody_can_call_a_home_assistant_without_an_address(
         opened["flow_id"], form(tenant)
     )
     assert again["errors"] == {"base": "no_address"}
-    assert tenant.requests == []
+    # The tenant was asked, and nothing was made there.
+    assert {each.method for each in tenant.requests} == {"GET"}
+    assert not tenant.subscriptions
 
 
 async def test_the_external_address_is_the_one_that_is_given(

@@ -354,7 +354,7 @@ async def test_an_outlet_is_a_device_of_its_charge_point(
     assert isinstance(point, dr.DeviceEntry)
     assert isinstance(outlet, dr.DeviceEntry)
     assert account is not None
-    assert (point.name, outlet.name) == ("Depot gate", "A")
+    assert (point.name, outlet.name) == ("Depot gate", "EVSE A")
     assert point.manufacturer == "AMPECO"
     assert point.model == "Terra AC W22"
     assert point.serial_number == "TACW2241023T0099"

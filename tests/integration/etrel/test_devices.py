@@ -90,7 +90,7 @@ async def test_locations_are_chosen_with_all_that_is_in_them(
     assert form["data_schema"] is not None
     fields = {str(each): each for each in form["data_schema"].schema}
     offered = form["data_schema"].schema[fields["devices"]].config["options"]
-    assert [each["value"] for each in offered] == [LOCATION, "location_88"]
+    assert {each["value"] for each in offered} == {LOCATION, "location_88"}
     await choose(
         hass,
         entry,

@@ -79,12 +79,11 @@ async def test_a_session_starts_and_stops(
     ]
     shown = {
         key: float(state(hass, CONNECTOR, key).state)
-        for key in ("session_energy", "lifetime_energy", "energy", "power")
+        for key in ("session_energy", "lifetime_energy", "power")
     }
     assert shown == {
         "session_energy": 6.0,
         "lifetime_energy": 106.0,
-        "energy": 106.0,
         "power": 0.0,
     }
     assert state(hass, LOCATION, "charging_session_energy").state == "6.0"
@@ -191,8 +190,8 @@ async def test_a_status_is_that_of_the_connector(
     assert location.via_device_id == account.id
     assert point.via_device_id == location.id
     for device_id, name in (
-        (CONNECTOR, "Connector 1"),
-        (OTHER_CONNECTOR, "Connector 2"),
+        (CONNECTOR, f"{POINT} connector 1"),
+        (OTHER_CONNECTOR, f"{POINT} connector 2"),
     ):
         device = registered(hass, entry, device_id)
         assert (device.name, device.via_device_id) == (name, point.id)
@@ -371,7 +370,7 @@ async def test_a_message_that_comes_again_has_one_effect(
         *("reservation.created", "system.event"),
     ]
     assert entry.runtime_data.vitals.repeated == 5
-    assert float(state(hass, CONNECTOR, "energy").state) == 106
+    assert float(state(hass, CONNECTOR, "lifetime_energy").state) == 106
 
 
 async def test_a_lost_connection_brings_messages_again_and_no_second_effect(
@@ -411,7 +410,7 @@ async def test_after_a_restart_all_is_as_it_was(
     await received(entry, 3)
     await wait_for_session(hass, entry)
     keys = [
-        *((CONNECTOR, key) for key in ("connector_status", "energy", "power")),
+        *((CONNECTOR, key) for key in ("connector_status", "lifetime_energy", "power")),
         (LOCATION, "charging_session_energy"),
         (LOCATION, "charging_session_start"),
     ]
@@ -421,7 +420,7 @@ async def test_after_a_restart_all_is_as_it_was(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     assert {place: state(hass, *place).state for place in keys} == before
-    assert before[CONNECTOR, "energy"] == "106.0"
+    assert before[CONNECTOR, "lifetime_energy"] == "106.0"
 
 
 async def wait_for_session(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:

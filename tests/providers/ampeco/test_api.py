@@ -232,8 +232,8 @@ async def test_charge_points_come_with_their_names_and_outlets(
             model="Terra AC W22",
             serial_number="TACW2241023T0099",
         ),
-        DeviceRecord(device_id="evse_27", name="A", parent_id="15"),
-        DeviceRecord(device_id="evse_28", name="B", parent_id="15"),
+        DeviceRecord(device_id="evse_27", name="EVSE A", parent_id="15"),
+        DeviceRecord(device_id="evse_28", name="EVSE B", parent_id="15"),
     ]
 
 

@@ -245,8 +245,8 @@ def test_the_older_notification_shows_a_charge_point_whole() -> None:
             model="Terra AC W22",
             serial_number="TACW2241023T0099",
         ),
-        DeviceRecord(device_id=EVSE, name="A", parent_id=POINT),
-        DeviceRecord(device_id="evse_28", name="B", parent_id=POINT),
+        DeviceRecord(device_id=EVSE, name="EVSE A", parent_id=POINT),
+        DeviceRecord(device_id="evse_28", name="EVSE B", parent_id=POINT),
     )
     assert facts_of(message) == {"charge_point_id": "15", "action": "updated"}
 

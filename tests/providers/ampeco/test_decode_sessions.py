@@ -68,6 +68,12 @@ def update(status: str, *, is_over: bool = False, **changes: object) -> dict[str
 def test_a_start_is_a_session_of_the_charge_point() -> None:
     message = decoded(start())
     assert message.updates == (
+        Reading(
+            device_id=EVSE,
+            key="lifetime_energy",
+            value=4812.345,
+            measured_at=STARTED_AT,
+        ),
         SessionChange(
             device_id=POINT,
             session_id="77",
@@ -100,12 +106,25 @@ def test_a_stop_tells_the_whole_session_and_the_outlet_comes_to_rest() -> None:
         token=TOKEN,
         evse="27",
     )
-    assert readings_of(message) == {
-        (EVSE, "power"): (0, STOPPED_AT + SECOND),
-        (EVSE, "current"): (0, STOPPED_AT + SECOND),
-        (EVSE, "session_energy"): (7.25, STOPPED_AT),
-        (EVSE, "stop_reason"): ("evdisconnected", STOPPED_AT),
+    assert {
+        (each.device_id, each.key, each.value, each.measured_at)
+        for each in message.updates
+        if isinstance(each, Reading)
+    } == {
+        (EVSE, "power", 0, STOPPED_AT + SECOND),
+        (EVSE, "current", 0, STOPPED_AT + SECOND),
+        (EVSE, "session_energy", 7.25, STOPPED_AT),
+        (EVSE, "stop_reason", "evdisconnected", STOPPED_AT),
+        (EVSE, "lifetime_energy", 4812.345, STARTED_AT),
+        (EVSE, "lifetime_energy", 4819.595, STOPPED_AT),
     }
+
+
+@pytest.mark.parametrize("unread", [0, None])
+def test_a_meter_that_was_not_read_is_no_register(unread: object) -> None:
+    assert readings_of(decoded(start(meterStart=unread))) == {}
+    told = decoded(stop(meterStart=unread, meterStop=unread))
+    assert (EVSE, "lifetime_energy") not in readings_of(told)
 
 
 def test_the_older_name_tells_the_same() -> None:
@@ -209,7 +228,9 @@ def test_a_session_that_failed_without_a_time_moves_no_reading() -> None:
 def test_a_stop_at_the_end_of_time_has_no_time(never: str) -> None:
     told = stop(stoppedAtTimestamp=never, lastUpdatedAt=never)
     assert session_of(decoded(told)).stopped_at is None
-    assert readings_of(decoded(told)) == {}
+    assert readings_of(decoded(told)) == {
+        (EVSE, "lifetime_energy"): (4812.345, STARTED_AT)
+    }
 
 
 @pytest.mark.parametrize("is_last", [True, False])

@@ -2,7 +2,7 @@
 
 from homeassistant.components.sensor import SensorStateClass
 
-from custom_components.ev_streams.model import Reading
+from custom_components.ev_streams.model import DeviceRecord, Reading
 from custom_components.ev_streams.providers.etrel.entities import SENSORS
 from custom_components.ev_streams.providers.etrel.places import name_device
 
@@ -31,11 +31,11 @@ def test_every_reading_has_a_sensor() -> None:
     }
     assert told == {"connector_status", "session_energy", "lifetime_energy", "power"}
     # The fifth is made of these.
-    assert KEYS.keys() == told | {"energy"}
+    assert KEYS.keys() == told
 
 
 def test_energies_can_be_chosen_in_the_energy_dashboard() -> None:
-    for key in ("energy", "lifetime_energy", "session_energy"):
+    for key in ("lifetime_energy", "session_energy"):
         assert KEYS[key].state_class is SensorStateClass.TOTAL_INCREASING
         assert KEYS[key].native_unit_of_measurement == "kWh"
 
@@ -51,7 +51,11 @@ def test_a_sensor_is_translated_by_its_key() -> None:
 
 def test_connectors_are_named_so_that_each_can_be_told_from_the_others() -> None:
     ids = ("SI-LJ-0077-A_connector_1", "SI-LJ-0077-B_connector_1")
-    assert [*map(name_device, ids), name_device("location_77_connector_1")] == [
+    records = [
+        DeviceRecord(device_id=each, name="")
+        for each in (*ids, "location_77_connector_1")
+    ]
+    assert [*map(name_device, records)] == [
         "SI-LJ-0077-A connector 1",
         "SI-LJ-0077-B connector 1",
         "Location 77 connector 1",

@@ -20,6 +20,7 @@ AMPECO_WEBHOOK = Provider(
     binary_sensors=BINARY_SENSORS,
     online_key="online",
     firmware_key="firmware",
+    meter_keys=("lifetime_energy",),
     create_concluder=ChargingSessions,
     discovers=True,
     name_device=name_device,

@@ -45,13 +45,19 @@ def session_start_stop(told: Notification) -> Told:
     if point is not None and session_id is not None and phase is not None:
         change = _start_or_stop(body, point, session_id, phase)
     stopped_at = None if change is None else change.stopped_at
+    started_at = None if change is None else change.started_at
     at_end = {
         "session_energy": None if change is None else change.energy,
         "stop_reason": label(body.get("reason")),
+        "lifetime_energy": None if change is None else _register(change.meter_stop),
+    }
+    at_begin = {
+        "lifetime_energy": None if change is None else _register(change.meter_start)
     }
     return Told(
         device_id=point or evse,
         updates=(
+            *readings(evse, started_at, at_begin),
             *readings(evse, stopped_at, at_end),
             *_at_rest(evse, stopped_at),
             *(() if change is None else (change,)),
@@ -85,6 +91,15 @@ def session_update(told: Notification) -> Told:
         if status in {ACTIVE, *OVER, *NOT_BEGUN}
         else f"session status:{status[:40]}",
     )
+
+
+def _register(meter: float | None) -> float | None:
+    """Return the outlet's meter, which a session tells at its ends.
+
+    That it is the register of the meter values is OCPP's word, not the vendor's. 0 is
+    written where it was not read.
+    """
+    return meter or None
 
 
 def _at_rest(evse: str | None, stopped_at: datetime | None) -> tuple[Reading, ...]:

@@ -2,7 +2,6 @@
 
 from ...charging import ChargingSessions
 from ...const import AUTO_FOLLOW_FLEET
-from ...meter import MeterInput
 from ..base import Provider
 from ..messages import MESSAGE_SENSORS
 from .decode import LIFETIME_ENERGY
@@ -20,8 +19,7 @@ ETREL = Provider(
     create_account=create_account,
     sensors=(*SENSORS, *MESSAGE_SENSORS),
     binary_sensors=BINARY_SENSORS,
-    meter_inputs={LIFETIME_ENERGY: MeterInput.REGISTER},
-    meter_keys=("energy", LIFETIME_ENERGY),
+    meter_keys=(LIFETIME_ENERGY,),
     create_concluder=ChargingSessions,
     discovers=True,
     name_device=name_device,
