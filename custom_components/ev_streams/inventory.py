@@ -79,14 +79,14 @@ class Inventory:
         self._listed_at = monotonic()
         if self.is_discovering:
             self._names |= {record.device_id: record for record in records}
-            records = list(self.listed.values())
+            records = list(map(self._placed, self.listed.values()))
         return self._take(records)
 
     def meet(self, records: Iterable[DeviceRecord]) -> None:
         """Take note of devices that a message tells of, and of what it tells of them."""
         for record in records:
             known = self.listed.get(record.device_id)
-            met = record if known is None else _merged(known, record)
+            met = self._placed(record if known is None else _merged(known, record))
             if met != known or self._is_left_to_us(met):
                 self._take([*(self.listed | {met.device_id: met}).values()])
 
@@ -360,23 +360,28 @@ class Inventory:
         }
         for device in devices:
             if (device_id := ids.get(device.id)) is not None:
-                ours = (device.model, self._provider.name_device(device_id))
-                self.listed[device_id] = DeviceRecord(
-                    device_id=device_id,
+                record = DeviceRecord(device_id=device_id, name="", model=device.model)
+                ours = self._provider.name_device(record)
+                self.listed[device_id] = replace(
+                    record,
                     # What was shown for want of a name is none.
-                    name="" if device.name in ours else device.name or "",
-                    model=device.model,
+                    name="" if device.name in (None, ours) else device.name,
                     serial_number=device.serial_number,
                     parent_id=ids.get(device.via_device_id or ""),
                 )
+
+    def _placed(self, record: DeviceRecord) -> DeviceRecord:
+        """Return the record as a part of what the account's list says that it is of."""
+        listed = self._names.get(record.device_id)
+        parent_id = None if listed is None else listed.parent_id
+        return replace(record, parent_id=record.parent_id or parent_id)
 
     def named(self, record: DeviceRecord) -> DeviceRecord:
         """Return the record with the account's own name of the device, or one of ours."""
         listed = self._names.get(record.device_id)
         if listed is not None:
             record = _merged(record, listed)
-        ours = record.model or self._provider.name_device(record.device_id)
-        return replace(record, name=record.name or ours)
+        return replace(record, name=record.name or self._provider.name_device(record))
 
     def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
         return None if record.parent_id is None else self._registered(record.parent_id)

@@ -185,6 +185,10 @@ def _describe_nothing(_reading: Reading) -> None:
     """Where the tables are all there is."""
 
 
+def _name_by_id(record: DeviceRecord) -> str:
+    return record.device_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """One line of the registry.
@@ -208,8 +212,8 @@ class Provider:
     Where it `discovers`, the messages tell which devices there are, and entities
     exist of what has been told. `describe` returns the description of a reading that is
     not in the tables, the same for every value, or None if it is not to be shown.
-    `name_device` names a device that no
-    message has named, and up to `follow_at_most` are followed unless the user picks.
+    `name_device` names a device that no message has named, and up to `follow_at_most`
+    are followed unless the user picks.
     The user maps fields for all devices at once then.
 
     `backlog_limit` is how many wait in a queue at most: older messages are lost then.
@@ -240,7 +244,7 @@ class Provider:
     presets: tuple[Preset, ...] = ()
     discovers: bool = False
     describe: Callable[[Reading], ReadingDescription | None] = _describe_nothing
-    name_device: Callable[[str], str] = str
+    name_device: Callable[[DeviceRecord], str] = _name_by_id
     follow_at_most: int = AUTO_FOLLOW
     backlog_limit: int | None = None
     silence_limit: timedelta | None = None

@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import REFRESH_INTERVAL
+from custom_components.ev_streams.providers.ampeco.api import AmpecoClient, Subscription
 from custom_components.ev_streams.providers.ampeco.notifications import (
     DEFAULT_NOTIFICATIONS,
 )
@@ -143,7 +144,7 @@ async def test_nobody_can_call_a_home_assistant_without_an_address(
         opened["flow_id"], form(tenant)
     )
     assert again["errors"] == {"base": "no_address"}
-    assert tenant.requests == []
+    assert {each.method for each in tenant.requests} == {"GET"}
 
 
 async def test_the_external_address_is_the_one_that_is_given(
@@ -316,6 +317,8 @@ async def test_a_tenant_that_is_away_can_be_taken_out_of_the_form(
     done = await reconfigure(hass, entry, {"name": "Depot"})
     assert done["reason"] == "reconfigure_successful"
     assert "The tenant of before may go on calling" in caplog.text
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
 
 
 async def test_a_tenant_can_be_added_to_what_was_entered_by_hand(
@@ -347,3 +350,44 @@ async def test_the_account_may_move_to_another_tenant(
         await other.notify(BOOT)
         assert only_subscription(other).failed == []
     assert state(hass, POINT, "firmware").state == "1.8.32"
+
+
+async def test_the_subscriptions_of_others_at_another_tenant_stay(
+    hass: HomeAssistant, tenant: AmpecoTenant
+) -> None:
+    """Their numbers are each tenant's own: ours at the old one is somebody's at the new."""
+    entry = await add_tenant(hass, tenant)
+    async with AmpecoTenant() as other:
+        theirs = other.subscribe_by_hand(
+            ("BootNotification",), callback_url="https://somebody.example.com"
+        )
+        number = only_subscription(tenant).subscription_id
+        assert theirs.subscription_id == number
+        await reconfigure(hass, entry, form(other))
+        await hass.async_block_till_done()
+        await wait_live(hass, entry)
+        assert other.subscriptions[number].callback_url == (
+            "https://somebody.example.com"
+        )
+        assert sorted(each.callback_url for each in other.subscriptions.values()) == (
+            sorted(("https://somebody.example.com", url_of(hass, entry)))
+        )
+
+
+async def test_a_tenant_in_the_internet_is_given_no_address_of_the_own_network(
+    hass: HomeAssistant, client: HomeAssistantClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form would succeed, and nothing would ever come."""
+
+    async def subscriptions(_self: AmpecoClient) -> list[Subscription]:
+        return []
+
+    async def subscribe(_self: AmpecoClient, url: str) -> str:
+        raise AssertionError(f"it was told {url}")
+
+    monkeypatch.setattr(AmpecoClient, "subscriptions", subscriptions)
+    monkeypatch.setattr(AmpecoClient, "subscribe", subscribe)
+    opened = await open_form(hass)
+    far = form(tenant_url="https://tenant.example.com")
+    again = await hass.config_entries.flow.async_configure(opened["flow_id"], far)
+    assert again["errors"] == {"base": "no_address"}

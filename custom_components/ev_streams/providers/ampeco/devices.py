@@ -186,8 +186,9 @@ def _evse_readings(
     return found
 
 
-def name_device(device_id: str) -> str:
-    """Name a device that nobody has named, by its id."""
+def name_device(record: DeviceRecord) -> str:
+    """Name a device that nobody has named, by its id: many are of one model."""
+    device_id = record.device_id
     for start, name in NAMES.items():
         if device_id.startswith(start):
             return f"{name} {device_id.removeprefix(start)}"

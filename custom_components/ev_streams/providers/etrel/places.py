@@ -76,8 +76,9 @@ def _record(
     return DeviceRecord(device_id=device_id, name=name or "", parent_id=parent_id)
 
 
-def name_device(device_id: str) -> str:
+def name_device(record: DeviceRecord) -> str:
     """Name a device that no message has named, by its id."""
+    device_id = record.device_id
     whole, found, connector = device_id.rpartition(CONNECTOR)
     if found and whole:
         return f"Connector {connector}"

@@ -9,6 +9,7 @@ from ..messages import MESSAGE_SENSORS
 from . import names
 from .entities import BINARY_SENSORS, SENSORS, describe
 from .flow import InversForm, create_account
+from .vehicle import name_vehicle
 
 # A queue from which nothing is acknowledged dies after three days.
 SILENCE_LIMIT = timedelta(hours=24)
@@ -25,7 +26,7 @@ INVERS = Provider(
     create_concluder=ChargingSessions,
     discovers=True,
     describe=describe,
-    name_device="Vehicle {}".format,
+    name_device=name_vehicle,
     follow_at_most=AUTO_FOLLOW_FLEET,
     silence_limit=SILENCE_LIMIT,
     tells_arrival=False,

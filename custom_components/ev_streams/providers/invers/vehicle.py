@@ -34,7 +34,7 @@ def vehicle_id_of(data: Members, metadata: Members) -> str | None:
 
 
 def record_of(vehicle_id: str, data: Members, known: frozenset[str]) -> DeviceRecord:
-    """Name a vehicle by its master data: its own name, else what it is."""
+    """Tell the name of a vehicle and what it is, by its master data."""
     places = list(_places(data))
     told = {
         name: _told(places, name, known) for name in ("custom_name", "brand", "model")
@@ -43,6 +43,11 @@ def record_of(vehicle_id: str, data: Members, known: frozenset[str]) -> DeviceRe
     return DeviceRecord(
         device_id=vehicle_id, name=told["custom_name"], model=model or None
     )
+
+
+def name_vehicle(record: DeviceRecord) -> str:
+    """Name a vehicle that has no name of its own: by what it is, else by its id."""
+    return record.model or f"Vehicle {record.device_id}"
 
 
 def _places(data: Members) -> Iterable[Members]:
