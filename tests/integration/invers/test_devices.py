@@ -240,7 +240,10 @@ async def test_two_accounts_may_hear_of_the_same_vehicle(
 
 
 async def test_a_session_that_was_not_told_before_a_power_cut_keeps_no_account_from_starting(
-    hass: HomeAssistant, fleet: InversFleet, consumer: EventConsumer
+    hass: HomeAssistant,
+    fleet: InversFleet,
+    consumer: EventConsumer,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Though its vehicle is followed no more, as where another account shows it now."""
     entry = await add_fleet(hass, consumer)
@@ -262,3 +265,4 @@ async def test_a_session_that_was_not_told_before_a_power_cut_keeps_no_account_f
     await drive(hass, fleet, entry, OTHER_CAR, mileage=200)
     assert state(hass, OTHER_CAR, "mileage_in_kilometers").state == "200"
     assert shown(hass) == {OTHER_CAR}
+    assert "could not be added" not in caplog.text
