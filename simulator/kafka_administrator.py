@@ -141,6 +141,20 @@ class KafkaAdministrator:
         finally:
             producer.close(10)
 
+    def produce_in_transactions(self, topic: str, values: Sequence[bytes]) -> None:
+        """Write each message in a transaction, whose end takes an offset of its own."""
+        producer = KafkaProducer(
+            bootstrap_servers=self._broker.address(), transactional_id=f"to-{topic}"
+        )
+        try:
+            producer.init_transactions()
+            for value in values:
+                producer.begin_transaction()
+                producer.send(topic, value, partition=0).get(30)
+                producer.commit_transaction()
+        finally:
+            producer.close(10)
+
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Forget the messages below an offset, as retention does in time."""
         with self._admin() as admin:

@@ -11,7 +11,6 @@ from typing import Final
 
 from aiohttp import web
 from homeassistant.components import webhook
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError
@@ -43,9 +42,8 @@ def listen(hass: HomeAssistant, webhook_id: str, stream: WebhookStream | None) -
     hass.data[STREAMS][webhook_id] = stream
 
 
-async def remove_webhook(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Take an entry's webhook away, also that of the cloud."""
-    webhook_id = entry.data[CONF_WEBHOOK_ID]
+async def remove_webhook(hass: HomeAssistant, webhook_id: str) -> None:
+    """Take a webhook away, also that of the cloud."""
     if webhook_id in hass.data.get(STREAMS, {}):
         del hass.data[STREAMS][webhook_id]
         webhook.async_unregister(hass, webhook_id)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 import gc
+import ssl
 from typing import Any
 import warnings
 
@@ -12,6 +13,9 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 import pytest
 
+from custom_components.ev_streams.providers import queues_form
+from custom_components.ev_streams.providers.easee import account as easee_account
+from custom_components.ev_streams.providers.easee.api import StreamDetails
 from custom_components.ev_streams.stream import amqp
 from custom_components.ev_streams.stream.amqp import AmqpEndpoint, AmqpStream, probe
 from custom_components.ev_streams.stream.delivery import Delivery
@@ -21,6 +25,7 @@ from custom_components.ev_streams.stream.errors import (
     CredentialsRefusedError,
     SourceGoneError,
     StreamError,
+    TlsNeededError,
 )
 from custom_components.ev_streams.stream.supervisor import SourceState
 from simulator.easee import EaseeAccount
@@ -247,9 +252,6 @@ async def test_several_queues_on_one_connection(
     [
         ({"password": "wrong"}, CredentialsRefusedError),
         ({"virtual_host": "elsewhere"}, AccessClosedError),
-        ({"queues": ("missing",)}, SourceGoneError),
-        ({"queues": ("missing.*.star",)}, SourceGoneError),
-        ({"queues": ("x" * 256,)}, SourceGoneError),
         ({"port": 9}, ConnectionFailedError),
     ],
 )
@@ -262,6 +264,21 @@ async def test_refusals_are_told_apart(
         await probe(wrong)
     with pytest.raises(error):
         await AmqpStream(wrong, Taker(lambda delivery: delivery.ack())).run(Observer())
+
+
+@pytest.mark.parametrize("missing", ["missing", "missing.*.star", "x" * 256])
+async def test_a_missing_queue_is_no_refusal_where_others_are_there(
+    endpoint: AmqpEndpoint, missing: str
+) -> None:
+    """A look tells which it is; a stream does without it, but not without any."""
+    both = replace(endpoint, queues=(*endpoint.queues, missing))
+    assert await probe(both) == (missing,)
+    async with running(both, lambda delivery: delivery.ack()) as observer:
+        assert observer.states[0].missing == (missing,)
+    alone = replace(endpoint, queues=(missing,))
+    assert await probe(alone) == (missing,)
+    with pytest.raises(SourceGoneError):
+        await AmqpStream(alone, Taker(lambda delivery: delivery.ack())).run(Observer())
 
 
 async def test_queue_of_somebody_else(
@@ -322,3 +339,61 @@ async def test_refused_connection_leaves_nothing_behind(
         warnings.simplefilter("always")
         await asyncio.to_thread(let_go)
     assert [str(warning.message) for warning in seen] == []
+
+
+async def test_a_vendor_may_do_without_encryption_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Easee's details of a stream say so, and are asked for over an encrypted line.
+
+    The address is one of the documentation, nobody's own network; nothing is contacted.
+    """
+    told = StreamDetails(
+        server="192.0.2.1",
+        port=5672,
+        use_ssl=False,
+        virtual_host="/",
+        queue_name="queue",
+        username="operator",
+        password="right",
+    )
+    tried: list[str] = []
+
+    async def connect(**options: Any) -> AbstractConnection:
+        tried.append(options["host"])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(aio_pika, "connect", connect)
+    vendors = easee_account.endpoint(told, ssl.create_default_context())
+    with pytest.raises(ConnectionFailedError):
+        await probe(vendors)
+    assert tried == ["192.0.2.1"]
+
+
+async def test_a_password_from_a_form_stays_near_without_encryption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the name of the broker leads to."""
+
+    async def connect(**_options: Any) -> AbstractConnection:
+        raise AssertionError("the password left the house")
+
+    async def far(*_args: object, **_options: object) -> list[Any]:
+        # One of its addresses is near, the other is of the documentation.
+        return [(0, 0, 0, "", ("192.168.1.9", 0)), (0, 0, 0, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(aio_pika, "connect", connect)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", far)
+    typed = queues_form.endpoint(
+        {
+            "host": "broker.example.com",
+            "port": 5672,
+            "virtual_host": "/",
+            "username": "operator",
+            "password": "right",
+            "queues": ["queue"],
+            "tls": False,
+        }
+    )
+    with pytest.raises(TlsNeededError):
+        await probe(typed)

@@ -20,11 +20,15 @@ _numbers = count(1)
 
 
 class Observer:
-    """Notes when the stream was connected, and what waited then."""
+    """Notes when the stream was connected, what waited then, and when that had come.
+
+    `caught_up` counts how often it was told that all had come.
+    """
 
     def __init__(self) -> None:
         self.backlogs: list[int | None] = []
         self.states: list[SourceState] = []
+        self.caught_up = 0
         self.is_connected = asyncio.Event()
 
     def connecting(self) -> None:
@@ -35,7 +39,10 @@ class Observer:
         self.is_connected.set()
 
     def watched(self, state: SourceState) -> None:
-        self.states.append(state)
+        if state.is_exhausted:
+            self.caught_up += 1
+        else:
+            self.states.append(state)
 
     def lost(self, error: StreamError, retry_in: float) -> None:
         """Of no interest here."""

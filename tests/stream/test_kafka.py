@@ -173,6 +173,47 @@ async def test_messages_that_retention_took_are_passed_over(topic: Topic) -> Non
     assert run.receiver.bodies == numbers(15, 20)
 
 
+async def test_the_end_of_what_waited_is_told_though_not_each_offset_is_a_message(
+    topic: Topic,
+) -> None:
+    """Transactions leave marks: who counts messages would wait for ever."""
+    values = numbers(0, 120)
+    await asyncio.to_thread(
+        topic.administrator.produce_in_transactions, topic.name, values
+    )
+    async with running(topic.endpoint()) as run:
+        await run.receiver.wait_for(120)
+        await eventually(lambda: run.observer.caught_up == 1)
+        (backlog,) = run.observer.backlogs
+        assert backlog is not None
+        # So many offsets are not messages.
+        assert backlog > 120
+        assert run.receiver.bodies == values
+        await topic.produce(b"later")
+        await run.receiver.wait_for(121)
+    assert run.observer.caught_up == 1
+
+
+async def test_the_end_of_what_waited_is_not_told_before_all_of_it(
+    topic: Topic,
+) -> None:
+    """No more may wait for an acknowledgement than that."""
+    await topic.produce(*numbers(0, PREFETCH * 3))
+    receiver = Receiver(at_once=False)
+    async with running(topic.endpoint(), receiver) as run:
+        await receiver.wait_for(PREFETCH)
+        assert run.observer.caught_up == 0
+        await eventually(lambda: _acknowledged(receiver) == PREFETCH * 3)
+        await eventually(lambda: run.observer.caught_up == 1)
+
+
+def _acknowledged(receiver: Receiver) -> int:
+    """Acknowledge what has come, and return how much that is."""
+    for delivery in list(receiver.deliveries):
+        delivery.ack()
+    return len(receiver.deliveries)
+
+
 async def test_looking_takes_no_part_in_the_group(topic: Topic) -> None:
     await topic.produce(*numbers(0, 3))
     await probe(topic.endpoint())

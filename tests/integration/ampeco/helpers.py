@@ -48,7 +48,13 @@ async def serve(
 
     A server that runs takes no more routes: whatever adds some has to be there before.
     """
-    for component in ("webhook", "file_upload", "diagnostics"):
+    for component in (
+        "webhook",
+        "file_upload",
+        "diagnostics",
+        "websocket_api",
+        "config",
+    ):
         assert await async_setup_component(hass, component, {})
     client: HomeAssistantClient = await create_client()
     address = str(client.make_url("")).rstrip("/")

@@ -1,17 +1,16 @@
 """Whoever calls hears 202 when what it said is on the disk, and else what is wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 import json
 import sqlite3
-import sys
-from types import ModuleType
+from typing import Any
 
 from homeassistant.components import webhook as ha_webhook
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import CoreState, HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.aiohttp import MockRequest
@@ -46,7 +45,6 @@ from .helpers import (
     fill_in,
     form,
     only_subscription,
-    reconfigure,
 )
 
 NOW = dt_util.utcnow().replace(microsecond=0)
@@ -221,10 +219,9 @@ async def test_while_nobody_takes_calls_they_are_to_come_again(
     assert await caller.call(entry, BOOT) == 202
 
 
-async def test_after_a_start_calls_are_to_come_again_from_the_first_moment_on(
-    hass: HomeAssistant, client: HomeAssistantClient, caller: Caller
-) -> None:
-    entry = MockConfigEntry(
+def known_entry(**changes: Any) -> MockConfigEntry:
+    """An account that was added by hand before Home Assistant started."""
+    return MockConfigEntry(
         domain=DOMAIN,
         title="Depot",
         unique_id="ampeco_webhook_0123",
@@ -235,12 +232,59 @@ async def test_after_a_start_calls_are_to_come_again_from_the_first_moment_on(
             "tenant_url": "",
             "webhook_id": "0123",
         },
+        **changes,
     )
+
+
+async def test_after_a_start_calls_are_to_come_again_from_the_first_moment_on(
+    hass: HomeAssistant, client: HomeAssistantClient, caller: Caller
+) -> None:
+    entry = known_entry()
     entry.add_to_hass(hass)
     hass.set_state(CoreState.starting)
     assert await async_setup_component(hass, DOMAIN, {})
     await hass.async_block_till_done()
     assert await caller.call(entry, BOOT) == 503
+
+
+@contextmanager
+def no_place_for_files(hass: HomeAssistant) -> Iterator[None]:
+    """Let there be no folder for files, as on a disk that is broken."""
+    folder = store_path(hass, "any").parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("in the way")
+    yield
+    folder.unlink()
+
+
+async def test_calls_of_a_new_account_wait_until_it_can_be_set_up(
+    hass: HomeAssistant, client: HomeAssistantClient, caller: Caller
+) -> None:
+    """The user knows the address already, and so may the tenant."""
+    with no_place_for_files(hass):
+        entry = (await fill_in(hass, form()))["result"]
+        await hass.async_block_till_done()
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert await caller.call(entry, BOOT) == 503
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert await caller.call(entry, BOOT) == 202
+    assert state(hass, POINT, "firmware").state == "1.8.32"
+
+
+async def test_calls_of_an_account_that_was_disabled_wait_until_it_can_be_set_up(
+    hass: HomeAssistant, client: HomeAssistantClient, caller: Caller
+) -> None:
+    """At the start nobody registered its webhook."""
+    entry = known_entry(disabled_by=ConfigEntryDisabler.USER)
+    entry.add_to_hass(hass)
+    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.async_block_till_done()
+    with no_place_for_files(hass):
+        await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
+        await hass.async_block_till_done()
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert await caller.call(entry, BOOT) == 503
 
 
 async def test_too_many_at_once_are_to_come_again(
@@ -334,88 +378,3 @@ async def test_calls_through_the_cloud_are_taken(
     await wait_for_state(hass, POINT, "error_info", "Überspannung ⚡")
     assert await status(relayed(b'"\xff"')) == 400
     assert await status(relayed(b"{}".ljust(LARGEST + 1))) == 413
-
-
-class Cloud(ModuleType):
-    """Stands in for Home Assistant's cloud, whose libraries are not there.
-
-    Only of what it is asked here does it know the answers.
-    """
-
-    class CloudNotAvailable(HomeAssistantError):  # noqa: N818
-        """The name is Home Assistant's."""
-
-    def __init__(self) -> None:
-        """Be connected, with no hook."""
-        super().__init__("homeassistant.components.cloud")
-        self.is_connected = True
-        self.hooks: set[str] = set()
-
-    def async_active_subscription(self, _hass: HomeAssistant) -> bool:
-        """Whether the user has the cloud."""
-        return True
-
-    async def async_get_or_create_cloudhook(
-        self, _hass: HomeAssistant, webhook_id: str
-    ) -> str:
-        """Return the address of a hook."""
-        if not self.is_connected:
-            raise self.CloudNotAvailable
-        self.hooks.add(webhook_id)
-        return CLOUDHOOK
-
-    async def async_delete_cloudhook(
-        self, _hass: HomeAssistant, webhook_id: str
-    ) -> None:
-        """Take a hook away."""
-        if webhook_id not in self.hooks:
-            raise ValueError
-        self.hooks.remove(webhook_id)
-
-
-@pytest.fixture
-async def nabu_casa(
-    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Cloud]:
-    """Let the user have Home Assistant Cloud."""
-    stand_in = Cloud()
-    monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
-    parent = sys.modules["homeassistant.components"]
-    monkeypatch.setattr(parent, "cloud", stand_in, raising=False)
-    hass.config.components.add("cloud")
-    yield stand_in
-    hass.config.components.remove("cloud")
-
-
-async def test_with_the_cloud_it_is_its_address_that_the_tenant_calls(
-    hass: HomeAssistant, nabu_casa: Cloud, tenant: AmpecoTenant
-) -> None:
-    entry = await add_tenant(hass, tenant)
-    assert only_subscription(tenant).callback_url == CLOUDHOOK
-    assert nabu_casa.hooks == {entry.data["webhook_id"]}
-    await hass.config_entries.async_remove(entry.entry_id)
-    assert nabu_casa.hooks == set()
-    assert tenant.subscriptions == {}
-
-
-async def test_a_hook_that_the_cloud_has_no_more_keeps_no_entry(
-    hass: HomeAssistant, nabu_casa: Cloud, tenant: AmpecoTenant
-) -> None:
-    entry = await add_tenant(hass, tenant)
-    nabu_casa.hooks.clear()
-    await hass.config_entries.async_remove(entry.entry_id)
-    assert hass.config_entries.async_entries(DOMAIN) == []
-
-
-async def test_a_cloud_that_is_away_makes_no_other_address_right(
-    hass: HomeAssistant, nabu_casa: Cloud, tenant: AmpecoTenant
-) -> None:
-    """As just after a start: an address of the own network is none for a tenant."""
-    entry = await add_tenant(hass, tenant)
-    nabu_casa.is_connected = False
-    assert (await fill_in(hass, form(name="Other")))["errors"] == {"base": "no_address"}
-    changed = await reconfigure(hass, entry, form(tenant))
-    assert changed["errors"] == {"base": "no_address"}
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-    assert only_subscription(tenant).callback_url == CLOUDHOOK

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import count
+import json
 from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -9,6 +10,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 import pytest
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
@@ -118,6 +123,42 @@ async def test_removed_it_takes_its_entities_along(
         assert registered_as(hass, device_id) is None
     # What the table tells is as it was.
     assert state(hass, CONNECTOR, "connector_status").state == "charging"
+
+
+async def test_removed_while_the_account_is_not_loaded_it_takes_them_along_too(
+    hass: HomeAssistant, entry: EvStreamsConfigEntry
+) -> None:
+    await map_current(hass, entry)
+    assert registered_as(hass, CONNECTOR) is not None
+    await hass.config_entries.async_unload(entry.entry_id)
+    step = await hass.config_entries.options.async_init(entry.entry_id)
+    for answer in ({"next_step_id": "remove_fields"}, {"fields": ["phase_current"]}):
+        step = await hass.config_entries.options.async_configure(
+            step["flow_id"], answer
+        )
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert registered_as(hass, CONNECTOR) is None
+    assert state(hass, CONNECTOR, "connector_status").state == "charging"
+
+
+async def test_diagnostics_count_the_fields_and_tell_nothing_of_them(
+    hass: HomeAssistant,
+    entry: EvStreamsConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """A name, a condition or a word that is replaced may be about somebody."""
+    await map_current(
+        hass,
+        entry,
+        name="Kim's current",
+        condition_path="User.PhoneNumber",
+        condition_value="+386 1 555 0100",
+    )
+    told = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert told["options"] == {"mappings": 1}
+    for personal in ("Kim", "555"):
+        assert personal not in json.dumps(told)
 
 
 async def test_mappings_go_from_one_account_to_another(

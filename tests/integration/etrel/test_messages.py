@@ -269,6 +269,26 @@ async def test_what_is_no_state_is_an_event(
     assert entry.runtime_data.vitals.unknown == {}
 
 
+async def test_what_waited_is_marked_though_it_has_no_time(
+    hass: HomeAssistant, ocean: EtrelOcean, access: ApiAccess
+) -> None:
+    """When somebody reserved is not told: an automation would take last night's for new."""
+    entry = await add_access(hass, ocean, access)
+    fired = record_event_entities(hass, "message")
+    await hass.config_entries.async_unload(entry.entry_id)
+    begin, end = NOW + timedelta(hours=1), NOW + timedelta(hours=3)
+    await ocean.publish(STATION.reservation(9, begin, end))
+    await hass.config_entries.async_setup(entry.entry_id)
+    await wait_live(hass, entry)
+    await wait_until(lambda: len(fired) == 1, "what waited")
+    await ocean.publish(STATION.reservation(10, begin, end))
+    await wait_until(lambda: len(fired) == 2, "what is new")
+    assert [(each["reservation_id"], each.get("replayed")) for each in fired] == [
+        ("9", True),
+        ("10", None),
+    ]
+
+
 async def test_a_type_nobody_knows_is_an_event_all_the_same(
     hass: HomeAssistant, ocean: EtrelOcean
 ) -> None:

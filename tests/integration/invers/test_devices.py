@@ -1,6 +1,8 @@
 """Which vehicles of a fleet are followed, and what becomes of the others."""
 
+from contextlib import closing
 from dataclasses import replace
+import sqlite3
 from typing import Any, cast
 
 from homeassistant.core import HomeAssistant
@@ -12,6 +14,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from custom_components.ev_streams.providers import PROVIDERS
 from custom_components.ev_streams.providers.base import Provider
+from custom_components.ev_streams.storage import store_path
 from simulator.invers import EventConsumer, InversFleet
 from simulator.invers.events import Topic
 
@@ -228,3 +231,32 @@ async def test_two_accounts_may_hear_of_the_same_vehicle(
     device = device_of(hass, CAR)
     assert device is not None
     assert "does not generate unique IDs" not in caplog.text
+
+
+async def test_a_session_that_was_not_told_before_a_power_cut_keeps_no_account_from_starting(
+    hass: HomeAssistant,
+    fleet: InversFleet,
+    consumer: EventConsumer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Though its vehicle is followed no more, as where another account shows it now."""
+    entry = await add_fleet(hass, consumer)
+    await drive(hass, fleet, entry, OTHER_CAR)
+    await hass.config_entries.async_unload(entry.entry_id)
+    path = store_path(hass, entry.entry_id)
+
+    def leave_session() -> None:
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute(
+                "INSERT INTO sessions (device_id, session_id, started_at, is_derived,"
+                f" replayed) VALUES ('{CAR}', 'derived', 1, 1, 0)"
+            )
+
+    await hass.async_add_executor_job(leave_session)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    await drive(hass, fleet, entry, OTHER_CAR, mileage=200)
+    assert state(hass, OTHER_CAR, "mileage_in_kilometers").state == "200"
+    assert shown(hass) == {OTHER_CAR}
+    assert "could not be added" not in caplog.text

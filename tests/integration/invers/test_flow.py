@@ -12,7 +12,7 @@ from custom_components.ev_streams.const import DOMAIN
 from simulator.invers import EventConsumer, InversFleet
 from simulator.invers.events import Topic
 
-from ..helpers import wait_for_question, wait_for_state, wait_live, wait_until
+from ..helpers import issue, wait_for_question, wait_for_state, wait_live, wait_until
 from .helpers import CAR, add_fleet, form, open_form, recorded
 
 
@@ -132,6 +132,33 @@ async def test_another_password_is_asked_for(
     await wait_live(hass, entry)
     await wait_until(lambda: entry.runtime_data.vitals.messages == 1, "the message")
     await wait_for_state(hass, CAR, "driving_enabled", "on")
+
+
+async def test_another_password_is_enough_while_a_queue_is_gone(
+    hass: HomeAssistant, fleet: InversFleet, consumer: EventConsumer
+) -> None:
+    """There is no field for queues then; where all of them are gone nothing would work."""
+    entry = await add_fleet(hass, consumer)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await fleet.remove_queue(consumer, Topic.VEHICLE_CHANGE)
+    await fleet.set_password(consumer, "another")
+    await hass.config_entries.async_setup(entry.entry_id)
+    asked = await wait_for_question(hass)
+    wrong = await hass.config_entries.flow.async_configure(
+        asked["flow_id"], {"password": "still wrong"}
+    )
+    assert wrong["errors"] == {"base": "invalid_auth"}
+    done = await hass.config_entries.flow.async_configure(
+        asked["flow_id"], {"password": "another"}
+    )
+    assert done["type"] is FlowResultType.ABORT
+    assert done["reason"] == "reauth_successful"
+    await hass.async_block_till_done()
+    await wait_live(hass, entry)
+    await fleet.publish("VehicleStateRecorded", recorded({"driving_enabled": True}))
+    await wait_until(lambda: entry.runtime_data.vitals.messages == 1, "the message")
+    await wait_for_state(hass, CAR, "driving_enabled", "on")
+    assert issue(hass, entry, "source_gone") is not None
 
 
 async def test_a_topic_that_is_switched_on_later_is_added(

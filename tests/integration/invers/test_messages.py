@@ -1,13 +1,18 @@
 """What a fleet's events become: devices, entities, events, sessions."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 
 from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.mapping import FieldMapping
+from custom_components.ev_streams.subentries import stored
+from custom_components.ev_streams.vitals import Vitals
 from simulator.invers import EventConsumer, InversFleet, Vehicle
 from simulator.invers.events import Topic
 
@@ -18,6 +23,7 @@ from ..helpers import (
     record_event_entities,
     state,
     wait_for_state,
+    wait_live,
     wait_until,
 )
 from .helpers import CAR, OTHER_CAR, add_fleet, recorded
@@ -87,6 +93,88 @@ async def test_master_data_name_the_vehicle(
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert name() == "Blue Zoe"
+
+
+def received(vitals: Vitals, count: int) -> bool:
+    """Whether so many messages have come."""
+    return vitals.messages == count
+
+
+async def test_a_name_outlasts_messages_without_one(
+    hass: HomeAssistant, fleet: InversFleet, consumer: EventConsumer
+) -> None:
+    """What is told of brand and model only is no other name; without one it is both."""
+    entry = await add_fleet(hass, consumer)
+    vitals = entry.runtime_data.vitals
+    names: list[str | None] = []
+    master_data = {"brand": "Renault", "model": "Zoe"}
+    for number, name in enumerate((None, "Pool 7", None, "Pool 7", None), start=1):
+        named = master_data if name is None else {**master_data, "custom_name": name}
+        vehicle = {"vehicle_id": CAR, "master_data": named}
+        await fleet.publish("VehicleChanged", {"reasons": [], "vehicle": vehicle})
+        await wait_until(partial(received, vitals, number), "the message")
+        device = device_of(hass, CAR)
+        assert device is not None
+        names.append(device.name)
+    assert names == ["Renault Zoe", *["Pool 7"] * 4]
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    device = device_of(hass, CAR)
+    assert device is not None
+    assert device.name == "Pool 7"
+
+
+async def test_a_life_status_that_nobody_knows_makes_nothing_unavailable(
+    hass: HomeAssistant,
+    fleet: InversFleet,
+    consumer: EventConsumer,
+    every_entity_enabled: None,
+) -> None:
+    """One that is known to mean offline does, and nothing else."""
+    await add_fleet(hass, consumer)
+    for word, shown, speed in (
+        ("SLEEPING", "sleeping", "5"),
+        ("OFFLINE", "offline", STATE_UNAVAILABLE),
+        ("SLEEPING", "sleeping", "5"),
+        ("ONLINE", "online", "5"),
+    ):
+        told = recorded({"speed": 5, "life_status": word})
+        await fleet.publish("VehicleStateRecorded", told)
+        await wait_until(lambda: device_of(hass, CAR) is not None, "the vehicle")
+        await hass.async_block_till_done()
+        await wait_for_state(hass, CAR, "life_status", shown)
+        await wait_for_state(hass, CAR, "speed", speed)
+
+
+async def test_a_property_told_later_leaves_a_mapped_field_its_id(
+    hass: HomeAssistant,
+    fleet: InversFleet,
+    consumer: EventConsumer,
+    every_entity_enabled: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The user's own entity was there first."""
+    entry = await add_fleet(hass, consumer)
+    mapping = FieldMapping(
+        key="tire_pressure",
+        name="Tire pressure",
+        path="data.state.tires.value.front",
+    )
+    options = {"mappings": stored([mapping])}
+    hass.config_entries.async_update_entry(entry, options=options)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await wait_live(hass, entry)
+    await fleet.publish("VehicleStateRecorded", recorded({"tires": {"front": 2.5}}))
+    await wait_until(lambda: device_of(hass, CAR) is not None, "the vehicle")
+    await hass.async_block_till_done()
+    await fleet.publish(
+        "VehicleStateRecorded", recorded({"tire_pressure": "OK", "wiper": "OFF"})
+    )
+    await wait_until(lambda: entry.runtime_data.vitals.messages == 2, "both")
+    await hass.async_block_till_done()
+    assert state(hass, CAR, "tire_pressure").state == "2.5"
+    assert state(hass, CAR, "wiper").state == "off"
+    assert "does not generate unique IDs" not in caplog.text
 
 
 async def test_what_happens_is_told_as_an_event(

@@ -11,7 +11,7 @@ from custom_components.ev_streams.batch import Batch
 from custom_components.ev_streams.store import StoreUnavailableError
 from custom_components.ev_streams.stream import kafka_reader
 from custom_components.ev_streams.stream.kafka import KafkaEndpoint
-from simulator.ampeco import notifications
+from simulator.ampeco import encoded, notifications
 from tests.stream.kafka_helpers import running
 
 from ..helpers import (
@@ -177,3 +177,26 @@ async def test_a_topic_that_is_deleted_is_told(
     raised = await wait_for_issue(hass, entry, "source_gone")
     assert raised.translation_placeholders is not None
     assert raised.translation_placeholders["source"] == cluster.topic
+
+
+async def test_after_transactions_that_waited_what_comes_is_new(
+    hass: HomeAssistant, cluster: Cluster
+) -> None:
+    """Their marks are no messages: a count of offsets would go on replaying."""
+    boots = [
+        encoded(notifications.boot(POINT, NOW - timedelta(seconds=second)))
+        for second in range(120)
+    ]
+    await asyncio.to_thread(
+        cluster.administrator.produce_in_transactions, cluster.topic, boots
+    )
+    entry = await add_cluster(hass, cluster)
+    assert entry.runtime_data.vitals.messages == 120
+    account = str(entry.unique_id)
+    await wait_for_state(hass, account, "backlog", "0")
+    fired = record_event_entities(hass, "message")
+    latest = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    await cluster.say(notifications.boot(POINT, latest))
+    await wait_until(lambda: bool(fired), "what is new")
+    (told,) = [each for each in fired if each["occurred_at"] == latest.isoformat()]
+    assert told["replayed"] is False

@@ -94,7 +94,13 @@ class WebhookForm(ProviderForm):
         url = await _url(hass, data)
         # From the first call on, for Home Assistant takes one that it does not know.
         register_webhook(hass, data[CONF_WEBHOOK_ID])
-        await _subscribe(hass, data, url)
+        try:
+            await _subscribe(hass, data, url)
+        except StreamError:
+            if CONF_WEBHOOK_ID not in given.data:
+                # The next try makes another: in the cloud this one would stay for ever.
+                await remove_webhook(hass, data[CONF_WEBHOOK_ID])
+            raise
         return Trial(
             account_id=data[CONF_WEBHOOK_ID],
             title=data[CONF_NAME].strip(),
@@ -136,7 +142,7 @@ async def remove(hass: HomeAssistant, entry: ConfigEntry) -> None:
     try:
         await _unsubscribe(hass, entry.data)
     finally:
-        await remove_webhook(hass, entry)
+        await remove_webhook(hass, entry.data[CONF_WEBHOOK_ID])
 
 
 async def _subscribe(hass: HomeAssistant, data: dict[str, Any], url: str) -> None:
