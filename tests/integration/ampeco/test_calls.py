@@ -158,6 +158,7 @@ async def test_both_writings_of_a_signature_are_taken(
         signature(encoded(BOOT), TOKEN)[:-2],
         "Zm9vYmFy" * 100,
     ],
+    ids=["empty", "prefix", "zeros", "token", "body", "cut", "long"],
 )
 async def test_who_does_not_have_the_token_is_turned_away(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, caller: Caller, signed: str
