@@ -239,7 +239,7 @@ async def test_a_session_that_was_not_told_before_a_power_cut_keeps_no_account_f
     consumer: EventConsumer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Though its vehicle is followed no more, as where another account shows it now."""
+    """Though only the file knows its vehicle, which is shown again."""
     entry = await add_fleet(hass, consumer)
     await drive(hass, fleet, entry, OTHER_CAR)
     await hass.config_entries.async_unload(entry.entry_id)
@@ -258,5 +258,5 @@ async def test_a_session_that_was_not_told_before_a_power_cut_keeps_no_account_f
     await wait_live(hass, entry)
     await drive(hass, fleet, entry, OTHER_CAR, mileage=200)
     assert state(hass, OTHER_CAR, "mileage_in_kilometers").state == "200"
-    assert shown(hass) == {OTHER_CAR}
+    assert shown(hass) == {CAR, OTHER_CAR}
     assert "could not be added" not in caplog.text

@@ -116,7 +116,7 @@ async def test_a_name_outlasts_messages_without_one(
         device = device_of(hass, CAR)
         assert device is not None
         names.append(device.name)
-    assert names == ["Renault Zoe", *["Pool 7"] * 4]
+    assert names == [f"Renault Zoe {CAR}", *["Pool 7"] * 4]
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     device = device_of(hass, CAR)
