@@ -60,7 +60,9 @@ def test_a_recorded_state_is_its_properties() -> None:
             ),
         ),
         content=Content(
-            body=envelope("VehicleStateRecorded", data), subtopic="VehicleStateRecorded"
+            body=envelope("VehicleStateRecorded", data),
+            subtopic="VehicleStateRecorded",
+            occurred_at=OCCURRED,
         ),
     )
 

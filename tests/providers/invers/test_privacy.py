@@ -85,7 +85,7 @@ def test_a_name_that_is_an_identifier_is_not_taken(name: str) -> None:
         {"vehicle": {"vehicle_id": VEHICLE, "master_data": master_data}},
     )
     (record,) = message.devices
-    assert (record.name, record.model) == ("Renault Zoe", "Renault Zoe")
+    assert (record.name, record.model) == ("", "Renault Zoe")
     assert record.serial_number is None
     assert_silent(message, name, PLATE, VIN)
 
