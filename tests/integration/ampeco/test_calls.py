@@ -262,6 +262,8 @@ async def test_calls_of_a_new_account_wait_until_it_can_be_set_up(
     hass: HomeAssistant, client: HomeAssistantClient, caller: Caller
 ) -> None:
     """The user knows the address already, and so may the tenant."""
+    # Another account has been there for long.
+    assert await async_setup_component(hass, DOMAIN, {})
     with no_place_for_files(hass):
         entry = (await fill_in(hass, form()))["result"]
         await hass.async_block_till_done()
