@@ -12,6 +12,7 @@ from .const import CONF_DEVICES, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
 from .device_records import KEY_RECORD
 from .mapping import OF_MAPPING
+from .webhooks import refused_calls
 
 # What says where and how, not who.
 PUBLIC = frozenset({CONF_PROVIDER, "api_url", "host", "port", "tls", "direction"})
@@ -61,6 +62,7 @@ async def async_get_config_entry_diagnostics(
             },
             "strangers": len(coordinator.traffic.strangers()),
             "refused": dict(coordinator.refusals.counts),
+            "refused_calls": refused_calls(hass, entry),
             "last_refused": [asdict(refusal) for refusal in coordinator.refusals.last],
         },
         "store": {

@@ -90,6 +90,8 @@ class Intake:
     ) -> list[Reading | SessionChange]:
         reading = with_plausible_time(reading, now)
         held = self._ledger.reading(reading.device_id, reading.key)
+        if reading.is_sequel and held is None:
+            return []
         verdict = self._ledger.apply(reading, now)
         news: list[Reading | SessionChange] = []
         # A snapshot may have told the same before, but not that the stream was late.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from time import monotonic
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
@@ -91,7 +91,8 @@ class Inventory:
             known = self.listed.get(record.device_id)
             met = self._as_listed(merged(known, record))
             if met != known or self._is_left_to_us(met):
-                self._take([*(self.listed | {met.device_id: met}).values()])
+                known_now = [*(self.listed | {met.device_id: met}).values()]
+                self._take(self._with_wholes(known_now))
                 if met.device_id in self.followed:
                     self._keep(met)
 
@@ -112,7 +113,6 @@ class Inventory:
 
     def _take(self, records: Collection[DeviceRecord]) -> list[DeviceRecord]:
         """Follow what is to be followed of all devices there are; returns those that are new."""
-        records = self._with_wholes(records)
         self.listed = {record.device_id: record for record in records}
         new: list[DeviceRecord] = []
         chosen = self._choose(records)
@@ -331,15 +331,18 @@ class Inventory:
 
     def _shown_by(self, device_id: str) -> str | None:
         """Return the other entry that shows the device: its entities can exist only once."""
-        return next(
-            (
-                entry.title
-                for entry in self._hass.config_entries.async_loaded_entries(DOMAIN)
-                if entry.entry_id != self._entry.entry_id
-                and entry.runtime_data.inventory.is_followed(device_id)
-            ),
-            None,
-        )
+        others = self._hass.config_entries.async_entries(DOMAIN, include_disabled=False)
+        for entry in others:
+            if entry.entry_id == self._entry.entry_id:
+                continue
+            if entry.state is ConfigEntryState.LOADED:
+                is_shown = entry.runtime_data.inventory.is_followed(device_id)
+            else:
+                # It may be loading anew at this moment.
+                is_shown = self._registered(device_id, entry.entry_id) is not None
+            if is_shown:
+                return entry.title
+        return None
 
     def _is_left_to_us(self, record: DeviceRecord) -> bool:
         """Whether another entry showed the device when last looked at, and does no more."""
@@ -406,7 +409,9 @@ class Inventory:
     def _parent(self, record: DeviceRecord) -> dr.AnyDeviceEntry | None:
         return None if record.parent_id is None else self._registered(record.parent_id)
 
-    def _registered(self, device_id: str) -> dr.AnyDeviceEntry | None:
+    def _registered(
+        self, device_id: str, entry_id: str | None = None
+    ) -> dr.AnyDeviceEntry | None:
         return self._registry.async_get_device_by_identifier(
-            (DOMAIN, device_id), self._entry.entry_id
+            (DOMAIN, device_id), entry_id or self._entry.entry_id
         )

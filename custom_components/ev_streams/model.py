@@ -41,7 +41,8 @@ class Reading:
     """One value of one key of one device.
 
     `measured_at` is the device's own time; `arrived_at` is when the vendor's
-    cloud received it, where the provider tells.
+    cloud received it, where the provider tells. A sequel says what has become of a
+    value that was told before: of one that never was it says nothing.
     """
 
     device_id: str
@@ -49,6 +50,7 @@ class Reading:
     value: Value
     measured_at: datetime
     arrived_at: datetime | None = None
+    is_sequel: bool = False
 
 
 class SessionPhase(StrEnum):
@@ -242,6 +244,8 @@ class Message:
     counted, it is no error.
     `content` is what no table of the provider can know.
     `identity` is the same in every copy of the message: it is to have one effect.
+    `part_id` is the one of the `devices` that the content is about, where it is not the
+    first.
     """
 
     device_id: str | None = None
@@ -252,3 +256,4 @@ class Message:
     devices: tuple[DeviceRecord, ...] = ()
     happening: Happening | None = None
     identity: str | None = None
+    part_id: str | None = None

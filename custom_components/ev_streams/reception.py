@@ -200,9 +200,7 @@ class Reception(Receiver):
             updates = tuple(each for each in updates if is_followed(each.device_id))
         if message.content is None or message.device_id is None:
             return updates
-        # What the message says is of the part that it names, not of the whole.
-        parts = [each.device_id for each in message.devices]
-        device_id = parts[-1] if parts else message.device_id
+        device_id = message.part_id or message.device_id
         if not self._inventory.is_followed(device_id):
             device_id = message.device_id
         return (*updates, *self._traffic.take(device_id, message.content, now))

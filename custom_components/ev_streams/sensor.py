@@ -1,6 +1,6 @@
 """Sensors: the readings of a device, its last charging session, and the stream itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import override
@@ -41,6 +41,9 @@ from .model import Session
 from .providers.base import EvStreamsSensorDescription, Provider
 
 PARALLEL_UPDATES = 0
+
+# Home Assistant's own words for a state that is missing, and what a vendor means by them.
+TAKEN: Mapping[str, str | None] = {"unavailable": "out_of_service", "unknown": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +270,8 @@ class ReadingSensor(ReadingEntity, ValueSensor):
     def _show(self, value: EntityValue) -> None:
         # A text that the vendor leaves empty says that there is nothing to know.
         shown = None if value == "" else value
+        if isinstance(shown, str):
+            shown = TAKEN.get(shown, shown)
         options = self.options
         if options is not None and shown is not None and shown not in options:
             self._attr_options = [*options, str(shown)]

@@ -12,6 +12,8 @@ from .conversion import ISO_DURATION, ConversionError, moment
 from .mapping import MappedPlatform
 
 BINARY: Final = MappedPlatform.BINARY_SENSOR
+# Some wrap each value into an object with its time: what it is stands before.
+WRAPPED: Final = frozenset({"value", "timestamp"})
 WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -146,9 +148,11 @@ def _number(
 
 
 def _last(path: str) -> str:
-    """Return the name that stands last, without places in lists."""
+    """Return the name that stands last and says what it is, without places in lists."""
     first_way = path.partition("|")[0]
     names = re.findall(r"""(?:^|\.|\[")([^.\[\]"=|]+)""", first_way)
+    if len(names) > 1 and names[-1].lower() in WRAPPED:
+        names.pop()
     return names[-1] if names else ""
 
 

@@ -49,13 +49,23 @@ def targets_of(call: ServiceCall) -> list[Target]:
                 if account not in each.identifiers
             ]
         for each in devices:
-            for domain, device_id in each.identifiers:
+            for domain, named_id in each.identifiers:
                 if domain == DOMAIN:
+                    # Sessions are those of the whole, whose parts can be picked too.
+                    device_id = coordinator.inventory.whole_of(named_id)
+                    whole = each
+                    if device_id != named_id:
+                        whole = (
+                            registry.async_get_device_by_identifier(
+                                (DOMAIN, device_id), entry.entry_id
+                            )
+                            or each
+                        )
                     found[device_id] = Target(
                         entry=entry,
                         coordinator=coordinator,
                         device_id=device_id,
-                        name=each.name_by_user or each.name or device_id,
+                        name=_name(whole) or device_id,
                     )
     return list(found.values())
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 from homeassistant.components import webhook
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.network import NoURLAvailableError
@@ -40,6 +41,14 @@ def listen(hass: HomeAssistant, webhook_id: str, stream: WebhookStream | None) -
     """Let a stream take the calls of a webhook."""
     register_webhook(hass, webhook_id)
     hass.data[STREAMS][webhook_id] = stream
+
+
+@callback
+def refused_calls(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, int]:
+    """Return how many calls of an entry's webhook were turned away now, by reason."""
+    streams = hass.data.get(STREAMS, {})
+    stream = streams.get(entry.data.get(CONF_WEBHOOK_ID, ""))
+    return {} if stream is None else dict(stream.refused)
 
 
 async def remove_webhook(hass: HomeAssistant, webhook_id: str) -> None:

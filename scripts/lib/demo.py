@@ -67,7 +67,8 @@ EPILOGUE = """\
   Fleet            Map values of all vehicles at once with the gear beside "INVERS"
                    under Settings > Devices & services > EV Streams. In use as well:
                    broker 127.0.0.1, port {fleet_port}, virtual host {fleet_host},
-                   user {fleet_user}, password {fleet_password}.
+                   user {fleet_user}, password {fleet_password}, queues such as
+                   {fleet_queue}.
   Location         In use as well: broker 127.0.0.1, port {etrel_port} (TLS off under
                    Advanced), virtual host {etrel_host}, user {etrel_user},
                    API key {api_key}.
@@ -360,6 +361,7 @@ def _fleet_facts(played: Fleet) -> dict[str, object]:
         "fleet_host": invers["virtual_host"],
         "fleet_user": invers["username"],
         "fleet_password": invers["password"],
+        "fleet_queue": invers["queues"][0],
         "etrel_port": etrel["port"],
         "etrel_host": etrel["virtual_host"],
         "etrel_user": etrel["username"],

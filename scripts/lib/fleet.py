@@ -178,7 +178,9 @@ class Fleet:
                 names[identifier] = f"{point.code} connector {connector}"
         for routine in self.tenant.routines:
             names[str(routine.point.point_id)] = routine.point.name
-            names[f"evse_{routine.evse.evse_id}"] = routine.evse.physical_reference
+            names[f"evse_{routine.evse.evse_id}"] = (
+                f"EVSE {routine.evse.physical_reference}"
+            )
         return names
 
     async def consumers(self) -> int:

@@ -1,7 +1,7 @@
 """Actions on charging sessions, from the broker to the response."""
 
 import csv
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 import io
 import json
 
@@ -59,7 +59,7 @@ async def test_session_is_returned_as_it_was_told(
     entry = await add_account(hass, cloud, account)
     start, stop = hours_ago(5), hours_ago(3.5)
     await publish_session(account, 435, start, stop, energy=12.345)
-    await publish_session(account, 436, hours_ago(0.02))
+    await publish_session(account, 436, datetime.now(UTC) - timedelta(minutes=1))
     await marker(hass, account)(38)
     told = await get_sessions(hass, device(hass, entry, SERIAL))
     assert set(told) == {"sessions"}

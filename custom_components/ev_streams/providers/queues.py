@@ -19,6 +19,7 @@ class QueueAccount:
     def __init__(self, endpoint: AmqpEndpoint, decode: Decode) -> None:
         """`decode` is the vendor's; it raises BadInputError."""
         self._endpoint = endpoint
+        self._stream: AmqpStream | None = None
         self._decode = decode
 
     async def start(self) -> None:
@@ -30,7 +31,8 @@ class QueueAccount:
 
     async def open_stream(self, renew: bool, receiver: Receiver) -> Stream:
         """Make the next connection; there are no fresher credentials to be had."""
-        return AmqpStream(self._endpoint, receiver)
+        self._stream = AmqpStream(self._endpoint, receiver)
+        return self._stream
 
     def decode(self, delivery: Delivery) -> Message:
         """Decode one delivery; raises BadInputError."""

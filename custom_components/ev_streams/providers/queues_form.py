@@ -120,7 +120,12 @@ class QueueForm(ProviderForm):
             # For a new password it is enough that it works.
             if not given.is_reauth:
                 raise error
-        return Trial(account_id=account_id(data), title=self.title, data=data)
+        return Trial(
+            account_id=account_id(data),
+            title=self.title,
+            data=data,
+            report={"queues": str(len(data[CONF_QUEUES]))},
+        )
 
     def cleaned(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was typed without what a hand leaves when it pastes."""
@@ -128,7 +133,8 @@ class QueueForm(ProviderForm):
             name: each.strip() if isinstance(each, str) else each
             for name, each in data.items()
         }
-        cleaned[CONF_HOST] = cleaned[CONF_HOST].lower()
+        # Some paste an address with its scheme, or with a slash after it.
+        cleaned[CONF_HOST] = cleaned[CONF_HOST].lower().rpartition("://")[2].rstrip("/")
         queues = [queue.strip() for queue in data[CONF_QUEUES]]
         cleaned[CONF_QUEUES] = [*dict.fromkeys(filter(None, queues))]
         return cleaned

@@ -85,7 +85,11 @@ class AmqpStream:
     """One connection that consumes the endpoint's queues, as long as one of them is there."""
 
     def __init__(self, endpoint: AmqpEndpoint, receiver: Receiver) -> None:
-        """Prepare; nothing is connected before `run`."""
+        """Prepare; nothing is connected before `run`.
+
+        `missing` names the queues that turn out not to be there.
+        """
+        self.missing: tuple[str, ...] = ()
         self._endpoint = endpoint
         self._receiver = receiver
         self._acknowledger = _Acknowledger()
@@ -104,6 +108,7 @@ class AmqpStream:
     ) -> None:
         """Use the library's lower channel: it spares an object and a lookup for every message."""
         queues, missing = await _sorted_out(connection, self._endpoint.queues)
+        self.missing = missing
         channel = await connection.channel(publisher_confirms=False)
         lost = _loss_of(connection, channel)
         await channel.set_qos(prefetch_count=PREFETCH)

@@ -215,6 +215,9 @@ class Reader:
             return
         own = self._consumer.assignment()
         waiting = [each for each in self._ends if each in own]
+        if not waiting:
+            # They are somebody else's at the moment, or nobody's.
+            return
         positions = [
             self._consumer.position(each, timeout_ms=CALL_TIMEOUT) for each in waiting
         ]

@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
-from simulator.ampeco import AmpecoTenant
+from simulator.ampeco import AmpecoTenant, notifications
 
 from ..helpers import phases, record_event_entities, state, wait_for_number
 from .helpers import EVSE, EVSE_DEVICE, OTHER_EVSE, OTHER_EVSE_DEVICE, POINT, Caller
@@ -69,6 +69,15 @@ async def test_a_session_is_told_once_in_whatever_order_it_comes(
     order: tuple[int, ...],
 ) -> None:
     sessions = record_event_entities(hass, "charging_session")
+    # An outlet that has told its power once comes to rest after each session.
+    idle = notifications.session_meter_values(
+        charge_point_id=int(POINT),
+        evse_id=int(EVSE),
+        session_id=70000,
+        moment=BEGIN - MINUTE,
+        values=[("Power Active Import", 0.0, "W")],
+    )
+    assert await caller.call(entry, idle) == 202
     for at in order:
         assert await caller.call(entry, STORY[at][1]) == 202
     await hass.async_block_till_done()

@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 import pytest
 
+from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import EvStreamsConfigEntry
 from simulator.etrel import ApiAccess, EtrelOcean, Notification
 
 from ..helpers import (
-    device_of,
     phases,
     record_event_entities,
     state,
@@ -445,8 +446,13 @@ async def test_after_a_restart_all_is_as_it_was(
 
 async def wait_for_session(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:
     """Wait until the session of the helpers is over and its entities show it."""
-    await wait_until(lambda: device_of(hass, LOCATION) is not None, "the location")
-    await hass.async_block_till_done()
+    unique_id = f"{LOCATION}_charging_session_energy"
+    registry = er.async_get(hass)
+    # Told late it is held for a moment, for what may have been before it.
+    await wait_until(
+        lambda: registry.async_get_entity_id("sensor", DOMAIN, unique_id) is not None,
+        "the session's entities",
+    )
     await wait_for_state(hass, LOCATION, "charging_session_energy", "6.0")
 
 

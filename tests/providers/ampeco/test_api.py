@@ -10,6 +10,7 @@ from custom_components.ev_streams.providers.ampeco import api
 from custom_components.ev_streams.providers.ampeco.api import (
     AmpecoClient,
     Subscription,
+    SubscriptionIdleError,
     SubscriptionRefusedError,
     TokenRefusedError,
     tenant_address,
@@ -299,7 +300,8 @@ async def test_what_failed_can_be_asked_for_every_fifteen_minutes(
     tenant.resend_pause = timedelta()
     assert await client.resend(subscription_id, ["BootNotification"])
     tenant.subscriptions[int(subscription_id)].is_disabled = True
-    assert not await client.resend(subscription_id, ["BootNotification"])
+    with pytest.raises(SubscriptionIdleError):
+        await client.resend(subscription_id, ["BootNotification"])
 
 
 async def test_only_what_failed_in_the_time_asked_for_is_sent_again(

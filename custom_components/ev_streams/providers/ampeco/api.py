@@ -45,6 +45,10 @@ class SubscriptionGoneError(StreamError):
     """The tenant has no such subscription any more."""
 
 
+class SubscriptionIdleError(StreamError):
+    """The tenant does not send again, as where the subscription was disabled there."""
+
+
 class SubscriptionRefusedError(StreamError):
     """The tenant does not take the subscription as it is."""
 
@@ -137,7 +141,8 @@ class AmpecoClient:
         """Ask for what could not be delivered; False where it is too soon to ask again.
 
         The tenant does so once in 15 minutes; times are aware. Raises
-        SubscriptionGoneError where there is none of that id.
+        SubscriptionGoneError where there is none of that id, and SubscriptionIdleError
+        for one of which nothing is sent again.
         """
         body: dict[str, object] = {"notifications": list(notifications)}
         for name, moment in (("startTime", start), ("endTime", end)):
@@ -146,7 +151,9 @@ class AmpecoClient:
         status, _ = await self._send(
             "POST", RESEND.format(subscription_id), body=body, is_limit_told=True
         )
-        if status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
+        if status == HTTPStatus.CONFLICT:
+            raise SubscriptionIdleError("the tenant sends nothing again")
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             return False
         if status == HTTPStatus.NOT_FOUND:
             raise SubscriptionGoneError("the subscription is gone")

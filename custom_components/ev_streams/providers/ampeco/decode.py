@@ -33,7 +33,7 @@ from .notifications import (
     newest_name,
 )
 from .personal import without_personal
-from .told import Notification, Told
+from .told import Notification, Told, evse_id
 
 SENT_AT: Final = "x-timestamp"
 NAME: Final = "notification"
@@ -77,6 +77,7 @@ def decode(delivery: Delivery) -> Message:
             occurred_at=own_time or newest_time(told.updates),
         ),
         identity=_identity(delivery, body, sent_at),
+        part_id=evse_id(body) or evse_id(members(body.get("session"))),
     )
 
 

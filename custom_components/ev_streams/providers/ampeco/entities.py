@@ -32,7 +32,8 @@ HARDWARE_STATUSES: Final = (
     "suspended_evse",
     "finishing",
     "reserved",
-    "unavailable",
+    # The vendor's word for it is Home Assistant's for a state that is missing.
+    "out_of_service",
     "faulted",
 )
 STATUSES: Final = ("active", "disabled", "out_of_order", "demo")

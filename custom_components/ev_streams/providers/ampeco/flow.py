@@ -1,6 +1,7 @@
 """The form of an AMPECO tenant whose notifications come by webhook."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 import logging
 from typing import Any, Final, override
 
@@ -26,7 +27,7 @@ from ...stream.webhook import WebhookStream
 from ...webhooks import listen, register_webhook, remove_webhook, webhook_url
 from ..base import Given, ProviderForm, Trial
 from .account import WebhookAccount
-from .api import AmpecoClient, tenant_address
+from .api import AmpecoClient, TokenRefusedError, tenant_address
 from .subscribing import Subscriber, subscribed, subscribed_anew
 
 _LOGGER = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class WebhookForm(ProviderForm):
         """
         data = dict(given.data)
         data[CONF_API_TOKEN] = data[CONF_API_TOKEN].strip()
+        if not data[CONF_API_TOKEN]:
+            raise TokenRefusedError("there is no token")
         data.setdefault(CONF_WEBHOOK_ID, webhook.async_generate_id())
         typed = data[CONF_TENANT_URL].strip()
         data[CONF_TENANT_URL] = tenant_address(typed) if typed else ""
@@ -102,7 +105,8 @@ class WebhookForm(ProviderForm):
                 await remove_webhook(hass, data[CONF_WEBHOOK_ID])
             raise
         return Trial(
-            account_id=data[CONF_WEBHOOK_ID],
+            # The id itself is as good as a password, and would end in ids of entities.
+            account_id=sha256(data[CONF_WEBHOOK_ID].encode()).hexdigest()[:16],
             title=data[CONF_NAME].strip(),
             data=data,
             report={"url": url},

@@ -16,6 +16,7 @@ NAMES: Final = frozenset(
     {
         *("pin", "vin", "name", "authorization", "externalappdata", "position"),
         *("emaid", "contractid", "evcoid", "iccid", "imsi", "location"),
+        *("city", "zip", "zipcode", "postcode", "lat", "lon", "lng", "plate"),
         *("updatedbalance", "vatnumber", "vatid", "taxnumber", "taxid"),
     }
 )
@@ -23,6 +24,7 @@ PARTS: Final = (
     *("user", "password", "token", "secret", "email", "phone", "rfid", "payment"),
     *("card", "iban", "invoice", "address", "street", "latitude", "longitude", "geo"),
     *("coordinates", "firstname", "lastname", "fullname", "birth", "licenseplate"),
+    *("licenceplate", "bank", "postalcode"),
     *("driver", "owner", "customer", "idtag", "apikey"),
 )
 # A number of an object, though its name looks like a token's.

@@ -5,6 +5,7 @@ and its id a text, so that whichever comes first is the one that counts.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -106,7 +107,8 @@ def _at_rest(evse: str | None, stopped_at: datetime | None) -> tuple[Reading, ..
     """Return that an outlet gives nothing any more, once its session has stopped."""
     if stopped_at is None:
         return ()
-    return readings(evse, stopped_at + AT_REST_AFTER, AT_REST)
+    told = readings(evse, stopped_at + AT_REST_AFTER, AT_REST)
+    return tuple(replace(each, is_sequel=True) for each in told)
 
 
 def _action(body: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from .api import (
     AmpecoClient,
     NotAllowedError,
     SubscriptionGoneError,
+    SubscriptionIdleError,
     SubscriptionRefusedError,
 )
 from .notifications import DEFAULT_NOTIFICATIONS
@@ -42,9 +43,12 @@ async def subscribed_anew(
     Inferred from the vendor's words: calls are signed with the token that made their
     subscription, so that one made with another token is of no use any more.
     """
-    for each in {*await _calling(client, url), *filter(None, (subscription_id,))}:
+    old = {*await _calling(client, url), *filter(None, (subscription_id,))}
+    # The new one first: where that fails, the old one has to stay.
+    new = await client.subscribe(url)
+    for each in old - {new}:
         await client.unsubscribe(each)
-    return await client.subscribe(url)
+    return new
 
 
 async def _calling(client: AmpecoClient, url: str) -> list[str]:
@@ -74,6 +78,7 @@ class Subscriber:
         self._keep_id = keep_id
         self._url: str | None = None
         self._is_refusal_told = False
+        self._is_idleness_told = False
 
     async def names(self) -> list[DeviceRecord]:
         """Return what the tenant calls its charge points; raises StreamError."""
@@ -110,6 +115,15 @@ class Subscriber:
         except SubscriptionGoneError:
             self._url = None
             await self.keep()
+        except SubscriptionIdleError as err:
+            if not self._is_idleness_told:
+                self._is_idleness_told = True
+                _LOGGER.warning(
+                    "%s: see in its back office whether the subscription is disabled",
+                    str(err).capitalize(),
+                )
+        else:
+            self._is_idleness_told = False
 
     def _tell_refusal(self, err: StreamError) -> None:
         """Log it once: what the tenant sends already goes on, and this is asked every hour."""

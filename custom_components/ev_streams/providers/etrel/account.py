@@ -23,7 +23,6 @@ class EtrelAccount(QueueAccount):
         """Nothing is loaded before `start`."""
         super().__init__(endpoint, self._read)
         self._load_fields = load_fields
-        self._queues = frozenset(endpoint.queues)
 
     @override
     async def start(self) -> None:
@@ -31,4 +30,7 @@ class EtrelAccount(QueueAccount):
         self._fields = await self._load_fields()
 
     def _read(self, delivery: Delivery) -> Message:
-        return decode.decode(delivery, self._fields, datetime.now(UTC), self._queues)
+        # A version whose queue has gone has no say in what the others count.
+        missing = () if self._stream is None else self._stream.missing
+        queues = frozenset(self._endpoint.queues).difference(missing)
+        return decode.decode(delivery, self._fields, datetime.now(UTC), queues)

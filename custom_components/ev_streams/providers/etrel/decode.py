@@ -107,6 +107,7 @@ def decode(
         ),
         happening=effect.happening,
         identity=_identity(kind, effect, body, delivery.body),
+        part_id=places.connector,
     )
 
 

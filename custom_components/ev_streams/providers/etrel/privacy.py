@@ -35,6 +35,7 @@ PERSONAL_PART: Final = re.compile(
     | (owner|person|contact|subscriber|member)(id|name) | login | birth
     | token | rfid | idtag | cardnumber | cardid | identification | authid
     | plate | registrationn | licen[cs]e | password | secret | apikey | payment | invoice
+    | pincode | iccid | imsi | imei | address | bank | creditcard
     | position | coordinate | vehicleid | evcc
     """,
     re.VERBOSE,

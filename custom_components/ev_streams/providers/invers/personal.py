@@ -15,6 +15,7 @@ PERSONAL_WORDS: Final = frozenset(
         *("driver", "user", "customer", "renter", "person", "owner", "employee"),
         *("email", "mail", "address", "birthday", "rfid", "token", "tag", "pin"),
         *("password", "secret", "keycode", "signature"),
+        *("iban", "bank", "card", "contract", "account", "payment", "invoice"),
         *("position", "positions", "location", "geo", "coordinates", "polyline"),
         *("lat", "lon", "lng", "latitude", "longitude", "street", "city", "zip"),
     }
