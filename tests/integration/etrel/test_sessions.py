@@ -108,8 +108,9 @@ async def test_sessions_of_a_location_name_their_outlet(
         ("5002", "SI-LJ-0077-B/2"),
     ]
     assert "rfid_token" not in lines[0]
-    # They are the location's: a connector has none.
-    assert (await get_sessions(hass, entry, CONNECTOR))["sessions"] == []
+    # They are the location's, for which a connector stands as well.
+    of_part = await get_sessions(hass, entry, CONNECTOR)
+    assert of_part["sessions"] == answer["sessions"]
 
 
 async def test_tokens_are_there_if_they_are_wanted(
