@@ -235,11 +235,9 @@ class Judge:
         is_charging = routine.power_at(self.now) > 0
         status = self._state(device, "hardware_status")
         begin, end = hour_of(self.fleet.away_since), self._past[1]
-        # The meter is told from a minute after the start on, and was not known before.
+        # The meter is told where a session starts, and was not known before the first.
         known = min(
-            start + MINUTE
-            for day in self._days()
-            if (start := routine.start(day)) >= begin
+            start for day in self._days() if (start := routine.start(day)) >= begin
         )
         flowed = {
             hour: routine.energy_between(
