@@ -77,6 +77,8 @@ async def test_options_of_a_fleet_whose_list_is_incomplete(
     assert "EH000003" in entry.options["devices"]
     assert entity_id(hass, "EH000003", "total_power")
     assert await stored_sessions(hass, entry, "EH000003") != {}
+    # The account is loaded anew: nobody leaves in the middle of its connecting.
+    await wait_live(hass, entry)
 
 
 async def test_options_while_the_account_is_unreachable(

@@ -17,6 +17,7 @@ from ..helpers import (
     state,
     stored_values,
     wait_for_issue,
+    wait_for_number,
     wait_live,
 )
 from .helpers import (
@@ -69,7 +70,7 @@ async def test_a_session_that_two_entries_hear_of_is_told_once(
     assert phases(fired) == [("started", "70001")]
     assert fired[0]["device"] == POINT
     assert fired[0]["evse"] == OTHER_EVSE
-    assert state(hass, OTHER_EVSE_DEVICE, "lifetime_energy").state == "1001.0"
+    await wait_for_number(hass, OTHER_EVSE_DEVICE, "lifetime_energy", 1001.0)
     for each in two:
         assert each.runtime_data.refusals.counts == {}
     followed = first.runtime_data.inventory.followed.keys()
@@ -130,7 +131,7 @@ async def test_a_charge_point_that_was_removed_comes_back_as_the_whole_of_its_ou
         assert point is not None
         assert isinstance(outlet, dr.DeviceEntry)
         assert outlet.via_device_id == point.id
-        assert state(hass, EVSE_DEVICE, "lifetime_energy").state == "1002.0"
+        await wait_for_number(hass, EVSE_DEVICE, "lifetime_energy", 1002.0)
         in_file = await stored_values(hass, entry, EVSE_DEVICE)
         assert in_file["lifetime_energy"] == 1002.0
         await reload(hass, entry)
