@@ -267,6 +267,8 @@ async def assert_delivered(
         hour += HOUR
     assert len(hours) >= 16
     sensor = entity_id(hass, device_id, "lifetime_energy")
+    # What was taken last may have come after the recorder was heard of.
+    await compile_statistics(hass)
     found = await wait_for_rows(hass, sensor, begin - 2 * HOUR, hours)
     for hour in hours[1:]:
         flowed = STATION.energy(code, connector, hour, hour + HOUR)
