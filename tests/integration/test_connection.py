@@ -329,7 +329,6 @@ async def test_ignored_repair_stays_ignored(
     raised = issue(hass, entry, "source_gone")
     assert raised is not None
     assert raised.dismissed_version is not None
-    await wait_live(hass, entry)
 
 
 async def test_second_consumer(
