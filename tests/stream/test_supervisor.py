@@ -347,6 +347,44 @@ async def test_cancelling_closes_the_stream_that_runs() -> None:
     assert audience.told == ["connecting", "connected"]
 
 
+@pytest.mark.parametrize(
+    "instead",
+    [
+        ConnectionFailedError("expected 'channel.open'"),
+        CredentialsRefusedError("refused"),
+        SourceGoneError("queue"),
+        RuntimeError("of the library"),
+        None,
+    ],
+    ids=repr,
+)
+async def test_a_cancellation_that_a_library_replaces_is_not_lost(
+    instead: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_running = asyncio.Event()
+
+    async def act(_observer: StreamObserver) -> None:
+        is_running.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError as err:
+            if instead is not None:
+                raise instead from err
+
+    audience, script = Audience(), Script(act)
+    supervisor = Supervisor(script.open_stream, audience, NotedBackoff())
+    task = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(10):
+        await is_running.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert task.cancelled()
+    assert audience.told == ["connecting"]
+    assert len(script.renewals) == 1
+    assert not caplog.records
+
+
 async def test_cancelling_ends_the_wait_for_the_next_attempt() -> None:
     script = Script(ConnectionFailedError("nobody there"))
     audience = Audience()

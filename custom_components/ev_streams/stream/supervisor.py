@@ -126,13 +126,22 @@ class Supervisor:
 
     async def _run_once(self) -> None:
         try:
-            stream = await self._open_stream(self._renew)
-            await stream.run(_Relay(self._observer, self._note_connected))
-        except StreamError:
-            raise
+            await self._run_to_its_end()
         except Exception as err:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A library may put an error of its own in the place of our
+                # cancellation. Taken for a loss, that would connect once more,
+                # and whoever waits for the end would wait for ever.
+                raise asyncio.CancelledError from err
+            if isinstance(err, StreamError):
+                raise
             _LOGGER.exception("The stream failed in a way that nobody foresaw")
             raise ConnectionFailedError(type(err).__name__) from err
+
+    async def _run_to_its_end(self) -> None:
+        stream = await self._open_stream(self._renew)
+        await stream.run(_Relay(self._observer, self._note_connected))
         raise ConnectionFailedError("the stream ended")
 
     def _note_connected(self) -> None:
