@@ -379,7 +379,8 @@ async def _is_there(connection: AbstractConnection, queue: str) -> bool:
         await _look(await channel.get_underlay_channel(), (queue,))
     except SourceGoneError:
         return False
-    await channel.close()
+    # Not awaited as it is: cancelled in there, the library returns as if nothing were.
+    await _bounded(channel.close())
     return True
 
 
