@@ -134,6 +134,17 @@ def test_rows_made_before_the_sensor_heard_are_written_as_well() -> None:
     assert last_stale(meter, -60.0, last, present, SLACK) == last
 
 
+def test_rows_made_before_the_sensor_heard_may_follow_hours_without_any() -> None:
+    meter = Counted([(at(0), 100.0), (at(55), 106.0)])
+    present = {
+        NINE: row(NINE, 46.0, 106.0),
+        NINE + 3 * HOUR: row(NINE + 3 * HOUR, 40.0, 100.0),
+        NINE + 5 * HOUR: row(NINE + 5 * HOUR, 40.0, 100.0),
+        NINE + 6 * HOUR: row(NINE + 6 * HOUR, 46.0, 106.0),
+    }
+    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE + 5 * HOUR
+
+
 def test_what_was_shown_is_not_taken_back() -> None:
     before = row(NINE, 40.0, 100.5)
     pairs = [(at(30), 52.0), (at(90), 99.0), (at(120), 101.0)]

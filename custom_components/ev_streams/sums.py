@@ -69,13 +69,15 @@ def last_stale(
     """Return the last hour from `last` on whose row is to be written as well.
 
     A row that was made before the sensor heard of what had been measured by then
-    would show that energy as taken back.
+    would show that energy as taken back. Between it and `last` there may be hours
+    without any row: nobody was there to make one.
     """
-    while (row := present.get(last + HOUR)) is not None:
-        told = meter.told(last + HOUR)
-        if told is None or (row.get("sum") or 0.0) >= base + told - slack:
+    for hour in sorted(each for each in present if each > last):
+        told = meter.told(hour)
+        shown = present[hour].get("sum") or 0.0
+        if told is None or shown >= base + told - slack:
             break
-        last += HOUR
+        last = hour
     return last
 
 

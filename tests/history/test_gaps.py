@@ -313,6 +313,29 @@ async def test_row_made_before_the_replay_does_not_take_back(
         )
 
 
+async def test_row_made_after_silent_hours_does_not_take_back(
+    hass: HomeAssistant, cloud: EaseeCloud, account: EaseeAccount
+) -> None:
+    """Home Assistant was off, and was on again for an hour before the replay came."""
+    account.add_charger(SERIAL, name="Garage").observations.clear()
+    await add_account(hass, cloud, account)
+    first = this_hour() - 4 * HOUR
+    energy = entity_id(hass, SERIAL, "energy")
+    await seed_sums(hass, energy, [(first + n * HOUR, REGISTER, 40.0) for n in (-1, 3)])
+    reached = round(55 / 15, 6)
+    last = first + timedelta(minutes=55)
+    told = [each for each in session_of(first) if each.time <= last]
+    told.append(measurement(last, 124, REGISTER + reached))
+    await account.publish_many(SERIAL, told)
+    await wait_for_number(hass, SERIAL, "session_energy", reached)
+    await compile_statistics(hass)
+    await wait_for_sums(
+        hass,
+        energy,
+        {first + n * HOUR: 40.0 if n < 0 else 40 + reached for n in range(-1, 4)},
+    )
+
+
 async def test_registers_that_are_told_less_often_than_hourly(
     hass: HomeAssistant,
     account: EaseeAccount,
