@@ -258,9 +258,12 @@ def _compare(held: Reading | None, new: Reading) -> Verdict:
 
 def _merged(session: Session, change: SessionChange, replayed: bool) -> Session:
     """What a message leaves out never erases what an earlier one told."""
+    started_at = _either(change.started_at, session.started_at)
+    if change.is_start_estimated:
+        started_at = _either(session.started_at, change.started_at)
     return replace(
         session,
-        started_at=_either(change.started_at, session.started_at),
+        started_at=started_at,
         stopped_at=_either(change.stopped_at, session.stopped_at),
         energy=_either(change.energy, session.energy),
         meter_start=_either(change.meter_start, session.meter_start),

@@ -68,7 +68,8 @@ class SessionChange:
     clock. `energy` and the meter values are kWh. `token` is the RFID token that
     authorised it: personal. `evse` names which of the device's outlets it is on, where
     there may be several. `is_derived` marks a session that no message names: it
-    was concluded from other readings.
+    was concluded from other readings. `is_start_estimated` marks a start for which a
+    moment near it stands in: it replaces none that was told.
     """
 
     device_id: str
@@ -82,6 +83,7 @@ class SessionChange:
     token: str | None = field(default=None, repr=False)
     evse: str | None = None
     is_derived: bool = False
+    is_start_estimated: bool = False
     arrived_at: datetime | None = None
 
     @property

@@ -95,13 +95,17 @@ async def test_a_session_starts_and_stops(
 async def test_the_start_for_the_user_is_of_the_same_session(
     hass: HomeAssistant, ocean: EtrelOcean, access: ApiAccess, first: str
 ) -> None:
-    """It says less, be it there first or last."""
+    """It says less, and of the start only when the car came, be it there first or last."""
     entry = await add_access(hass, ocean, access)
     fired = record_event_entities(hass, "charging_session")
     played = session()
     starts = [STATION.started_user(played), STATION.started(played)]
     in_order = starts if first == "user" else reversed(starts)
-    await tell(entry, ocean, *in_order, STATION.ended(played))
+    await tell(entry, ocean, *in_order)
+    await wait_until(lambda: len(fired) == 1, "the start")
+    shown = state(hass, LOCATION, "charging_session_start").state
+    assert datetime.fromisoformat(shown) == played.started.replace(microsecond=0)
+    await tell(entry, ocean, STATION.ended(played))
     await wait_until(lambda: len(fired) == 2, "start and stop")
     assert phases(fired) == [("started", "5001"), ("stopped", "5001")]
     assert {each["evse"] for each in fired[1:]} == {f"{POINT}/1"}

@@ -30,6 +30,8 @@ def test_a_start_with_nothing_but_what_is_documented() -> None:
             session_id="41231",
             phase=SessionPhase.STARTED,
             started_at=utc(7),
+            # When the car was connected.
+            is_start_estimated=True,
         ),
     )
     assert message.device_id == "location_77"

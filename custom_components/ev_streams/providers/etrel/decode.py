@@ -128,7 +128,7 @@ def _session(kind: Kind, told: Told, places: Places, now: datetime) -> _Effect:
     session_id = told.text("session")
     # Where a broker in between has changed the routing key, better than nothing.
     device_id = places.location or places.charge_point
-    started_at = told.time("started")
+    started_at, is_estimated = told.start()
     stopped_at = (
         told.time("stopped", started_at) if kind.tail == SESSION_ENDED else None
     )
@@ -146,6 +146,7 @@ def _session(kind: Kind, told: Told, places: Places, now: datetime) -> _Effect:
         meter_stop=told.energy("meter_stop") if is_stop else None,
         token=told.text("token"),
         evse=places.outlet,
+        is_start_estimated=is_estimated,
     )
     if change.happened_at is None:
         return _Effect(unknown=f"message:{kind.tail} without time")

@@ -44,7 +44,9 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "Evse.FriendlyCode",
     ),
     "session": ("ChargingSessionId", "ChargingSessionNumber"),
-    "started": ("ChargingFrom", "ConnectedFrom", "ParkingFrom"),
+    "started": ("ChargingFrom",),
+    # When the car came, minutes before: better than no start at all.
+    "arrived": ("ConnectedFrom", "ParkingFrom"),
     "stopped": ("ChargingTo", "ConnectedTo", "ParkingTo"),
     "energy": (
         "Measurements.ActiveEnergyConsumed",
@@ -179,6 +181,18 @@ class Told:
             if start is not None and stop is not None and stop >= start:
                 return round(stop - start, 6)
         return self.energy("energy")
+
+    def start(self) -> tuple[datetime | None, bool]:
+        """Return when the session started, and whether only when the car came is told.
+
+        The few words for the user lack the start, and come in a queue of their own:
+        before the others or after them.
+        """
+        started = self.time("started")
+        if started is not None or self._own["started"]:
+            return started, False
+        arrived = self.time("arrived")
+        return arrived, arrived is not None
 
     def time(self, name: str, not_before: datetime | None = None) -> datetime | None:
         """Return a time as aware UTC.
