@@ -458,6 +458,8 @@ async def wait_for_session(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> 
         "the session's entities",
     )
     await wait_for_state(hass, LOCATION, "charging_session_energy", "6.0")
+    # Of what is told late, no more than one value a second is shown.
+    await wait_for_state(hass, CONNECTOR, "lifetime_energy", "106.0")
 
 
 def told_by(fired: list[dict[str, Any]]) -> list[dict[str, Any]]:
