@@ -1,9 +1,10 @@
 """The AMQP transport alone with a real broker: acknowledgement, refusals, a line that dies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 import gc
 import ssl
 from typing import Any
@@ -27,7 +28,7 @@ from custom_components.ev_streams.stream.errors import (
     StreamError,
     TlsNeededError,
 )
-from custom_components.ev_streams.stream.supervisor import SourceState
+from custom_components.ev_streams.stream.supervisor import SourceState, Supervisor
 from simulator.easee import EaseeAccount
 from simulator.network import Link
 from simulator.rabbitmq import Administrator, RabbitMQ
@@ -66,6 +67,44 @@ class Taker:
 
     async def settle(self) -> None:
         """Nothing is pending."""
+
+
+class CancelledAt:
+    """Awaits the work, and is cancelled in the moment in which its nth wait is over.
+
+    A library that swallows a cancellation, or turns it into an error of its own, would
+    else be met by chance only.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, None], wait: int) -> None:
+        self.is_over = False
+        self._work = work
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        go_on = partial(self._work.send, None)
+        while True:
+            try:
+                waited = go_on()
+            except StopIteration:
+                return
+            self._wait -= 1
+            if self._wait == 0 and waited is None:
+                asyncio.get_running_loop().call_soon(self._cancel, task)
+            elif self._wait == 0:
+                waited.add_done_callback(lambda _: self._cancel(task))
+            try:
+                yield waited
+            except BaseException as err:  # noqa: BLE001
+                go_on = partial(self._work.throw, err)
+            else:
+                go_on = partial(self._work.send, None)
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        self.is_over = True
+        task.cancel()
 
 
 @pytest.fixture
@@ -397,3 +436,36 @@ async def test_a_password_from_a_form_stays_near_without_encryption(
     )
     with pytest.raises(TlsNeededError):
         await probe(typed)
+
+
+async def test_the_end_is_heard_at_every_wait_of_connecting(
+    endpoint: AmqpEndpoint,
+) -> None:
+    """An account that is unloaded in that moment must not be waited for for ever."""
+    waits = 1
+    while await ends_at(endpoint, waits):
+        waits += 1
+    assert waits > 5
+
+
+async def ends_at(endpoint: AmqpEndpoint, wait: int) -> bool:
+    """End a stream in the moment in which a wait is over; False if it is connected before."""
+
+    async def open_stream(_renew: bool) -> AmqpStream:
+        return AmqpStream(endpoint, Taker(lambda delivery: delivery.ack()))
+
+    observer = Observer()
+    steps = CancelledAt(Supervisor(open_stream, observer).run(), wait)
+
+    async def run() -> None:
+        await steps
+
+    task = asyncio.create_task(run())
+    await wait_until(
+        lambda: steps.is_over or observer.backlog is not None, "the wait or the stream"
+    )
+    if not steps.is_over:
+        task.cancel()
+    await wait_until(task.done, f"the end at wait {wait}")
+    assert task.cancelled()
+    return steps.is_over
