@@ -254,13 +254,13 @@ async def assert_delivered(
         and each.started < end <= each.stopped
     ]
     # What a session that runs has charged so far nobody has told, nor of any hour after
-    # the last that a connector had to tell. What it tells in the hour that runs reaches
+    # the last of a meter that was told. What it tells in the hour that runs reaches
     # back to the one before once that hour is over.
     last = max(
         at
         for each in STATION.sessions(begin, end)
         if (each.charge_point, each.connector) == (code, connector)
-        for at in (each.connected, each.started, each.stopped)
+        for at in (each.started, each.stopped)
         if at < begin + AWAY
     )
     known_until = min([begin + AWAY, last, *running])
