@@ -35,6 +35,8 @@ FREE_MODULES = {
     "announcer",
     "listeners",
     "device_records",
+    "providers.bodies",
+    "providers.listening",
     "providers.queues",
     "appearances",
 }

@@ -1,17 +1,17 @@
 """One AMPECO account at work: notifications by webhook or from a topic, and the tenant's API."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 import logging
 from typing import override
 
-from ...model import DeviceRecord, Message, OutgoingMessage, Update
+from ...model import DeviceRecord, Message
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import StreamError
 from ...stream.kafka import KafkaEndpoint, KafkaStream
 from ...stream.supervisor import Stream
 from ...stream.tls import Tls
 from ...stream.webhook import WebhookStream
+from ..listening import ListeningAccount
 from . import decode
 from .signature import is_signed
 from .subscribing import Subscriber
@@ -23,35 +23,12 @@ SIGNATURE = "x-signature"
 type LoadEndpoint = Callable[[], Awaitable[tuple[KafkaEndpoint, Tls]]]
 
 
-class AmpecoAccount:
+class AmpecoAccount(ListeningAccount):
     """What both ways have in common: the same notifications come by either."""
-
-    expires_at: datetime | None = None
-
-    async def start(self) -> None:
-        """Ask nobody: whoever sends can do so at any time."""
-
-    async def inventory(self) -> list[DeviceRecord]:
-        """Return nothing: notifications tell which devices there are."""
-        return []
 
     def decode(self, delivery: Delivery) -> Message:
         """Decode one delivery; raises BadInputError."""
         return decode.decode(delivery)
-
-    async def snapshot(self, device_id: str) -> list[Update]:
-        """Return nothing: the stream is all there is."""
-        return []
-
-    async def hourly_energy(
-        self, device_id: str, start: datetime, end: datetime
-    ) -> dict[datetime, float]:
-        """Return nothing: no figures by the hour are asked for."""
-        return {}
-
-    async def send(self, device_id: str, message: OutgoingMessage) -> int:
-        """Nothing can be sent: nobody asks for this."""
-        raise NotImplementedError
 
 
 class KafkaAccount(AmpecoAccount):

@@ -10,10 +10,9 @@ from datetime import datetime
 import hashlib
 from typing import Final
 
-import orjson
-
 from ...model import BadInputError, Content, Happening, Message, newest_time
 from ...stream.delivery import Delivery
+from ..bodies import canonical, json_object
 from . import devices, meter, sessions
 from .facts import TIMES, facts_of
 from .fields import members, moment, objects
@@ -59,7 +58,7 @@ def decode(delivery: Delivery) -> Message:
     A value that has no time, neither of its own nor of the sending, is left out and
     counted: dated by the receiver's clock, it would win over what was measured after it.
     """
-    body = _body(delivery.body)
+    body = json_object(delivery.body)
     name = _name(body)
     sent_at = _sent_at(delivery.headers)
     notification = Notification(name=newest_name(name), body=body, sent_at=sent_at)
@@ -79,16 +78,6 @@ def decode(delivery: Delivery) -> Message:
         identity=_identity(delivery, body, sent_at),
         part_id=evse_id(body) or evse_id(members(body.get("session"))),
     )
-
-
-def _body(raw: bytes) -> Mapping[str, object]:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as err:
-        raise BadInputError("not_json") from err
-    if not isinstance(body, dict):
-        raise BadInputError("not_an_object")
-    return body
 
 
 def _name(body: Mapping[str, object]) -> str:
@@ -141,7 +130,7 @@ def _identity(
     the header must not make two of them. Where it holds none, as in a data transfer, two
     alike may well be two, and only the header can tell.
     """
-    digest = hashlib.sha256(_canonical(delivery.body, body))
+    digest = hashlib.sha256(canonical(body, delivery.body))
     if not any(moment(told) for told in _own_times(body)):
         if sent_at is None:
             return None
@@ -159,11 +148,3 @@ def _own_times(body: Mapping[str, object]) -> Iterator[object]:
     for part in parts:
         for name in (*TIMES, "startedAtTimestamp", "stoppedAtTimestamp"):
             yield part.get(name)
-
-
-def _canonical(raw: bytes, body: Mapping[str, object]) -> bytes:
-    try:
-        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        # It nests deeper than the writer goes, though not deeper than the reader.
-        return raw

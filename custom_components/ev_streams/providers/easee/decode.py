@@ -22,6 +22,7 @@ from ...model import (
     Update,
 )
 from ...stream.delivery import Delivery
+from ..bodies import json_object
 from .observations import (
     CHARGING_SESSION,
     CHARGING_SESSION_SIGNED,
@@ -160,13 +161,7 @@ def _observation(serial: str, observation_id: int, delivery: Delivery) -> Messag
 
 def _members(body: bytes | str) -> dict[str, object]:
     """Read a JSON object; the case of its members is not established, so none is kept."""
-    try:
-        members = orjson.loads(body)
-    except orjson.JSONDecodeError as err:
-        raise BadInputError("not_json") from err
-    if not isinstance(members, dict):
-        raise BadInputError("not_an_object")
-    return {name.lower(): value for name, value in members.items()}
+    return {name.lower(): value for name, value in json_object(body).items()}
 
 
 def _arrival(headers: Mapping[str, object]) -> datetime | None:

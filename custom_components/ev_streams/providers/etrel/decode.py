@@ -16,8 +16,6 @@ from hashlib import sha256
 import re
 from typing import Final
 
-import orjson
-
 from ...model import (
     BadInputError,
     Content,
@@ -30,6 +28,7 @@ from ...model import (
     newest_time,
 )
 from ...stream.delivery import Delivery
+from ..bodies import canonical, json_object
 from .fields import Fields, Told
 from .messages import (
     RESERVATION_CANCELED,
@@ -91,7 +90,9 @@ def decode(
     version = f"message:{kind.tail}.v{kind.version}"
     if stands is Standing.UNSUPPORTED:
         return Message(unknown=version)
-    body = _object(delivery.body)
+    if len(delivery.body) > LARGEST:
+        raise BadInputError("too_large")
+    body = json_object(delivery.body)
     told = Told(body, fields)
     places = places_of(kind, told)
     effect = EFFECTS.get(kind.tail, _unknown)(kind, told, places, now)
@@ -109,18 +110,6 @@ def decode(
         identity=_identity(kind, effect, body, delivery.body),
         part_id=places.connector,
     )
-
-
-def _object(body: bytes) -> dict[str, object]:
-    if len(body) > LARGEST:
-        raise BadInputError("too_large")
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError as err:
-        raise BadInputError("not_json") from err
-    if not isinstance(read, dict):
-        raise BadInputError("not_an_object")
-    return read
 
 
 def _session(kind: Kind, told: Told, places: Places, now: datetime) -> _Effect:
@@ -293,12 +282,7 @@ def _identity(
         return f"{kind.tail}:{effect.key}"
     if effect.repeats:
         return None
-    try:
-        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        # It nests deeper than the writer goes, though not deeper than the reader.
-        canonical = raw
-    return f"{kind.tail}:{sha256(canonical).hexdigest()[:32]}"
+    return f"{kind.tail}:{sha256(canonical(body, raw)).hexdigest()[:32]}"
 
 
 def snake_case(text: str) -> str:

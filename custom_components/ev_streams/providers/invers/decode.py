@@ -13,10 +13,9 @@ from datetime import datetime
 import re
 from typing import Final
 
-import orjson
-
 from ...model import BadInputError, Content, DeviceRecord, Happening, Message, Reading
 from ...stream.delivery import Delivery
+from ..bodies import json_object
 from . import names
 from .personal import identifiers, tells, without_personal
 from .properties import VALUE, Members, Property, moment, properties_in, readings_of
@@ -65,7 +64,7 @@ class Event:
 
 def decode(delivery: Delivery) -> Message:
     """Decode one delivery; raises BadInputError where it is no event at all."""
-    envelope = _envelope(delivery.body)
+    envelope = json_object(delivery.body)
     event = _event(envelope, delivery.headers)
     readings, left_out = _readings(event)
     happening, is_known = _happening(event)
@@ -83,16 +82,6 @@ def decode(delivery: Delivery) -> Message:
         ),
         identity=event.identity,
     )
-
-
-def _envelope(body: bytes) -> dict[str, object]:
-    try:
-        envelope = orjson.loads(body)
-    except orjson.JSONDecodeError as err:
-        raise BadInputError("not_json") from err
-    if not isinstance(envelope, dict):
-        raise BadInputError("not_an_object")
-    return envelope
 
 
 def _event(envelope: Members, headers: Mapping[str, object]) -> Event:

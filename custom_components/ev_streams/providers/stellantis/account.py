@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from typing import override
 
-from ...model import DeviceRecord, Message, NoApplicationError, OutgoingMessage, Update
+from ...model import DeviceRecord, Message, NoApplicationError, OutgoingMessage
 from ...stream.delivery import Delivery, Receiver
 from ...stream.errors import ConnectionFailedError
 from ...stream.mqtt import MqttStream
 from ...stream.mqtt_client import MqttEndpoint
 from ...stream.supervisor import Stream
 from ...stream.tls import Tls
+from ..listening import ListeningAccount
 from . import decode
 from .sending import PopupPacer, envelope
 from .topics import Topics
@@ -19,7 +20,7 @@ from .topics import Topics
 type LoadTls = Callable[[], Awaitable[Tls]]
 
 
-class StellantisAccount:
+class StellantisAccount(ListeningAccount):
     """The protocol half of a Stellantis entry.
 
     `load_tls` may raise AccountRefusedError where what it needs is gone;
@@ -38,7 +39,6 @@ class StellantisAccount:
         popups: PopupPacer,
     ) -> None:
         """`endpoint` comes without TLS, which is loaded by `start`."""
-        self.expires_at: datetime | None = None
         self._endpoint = endpoint
         self._topics = topics
         self._id_app = id_app
@@ -47,6 +47,7 @@ class StellantisAccount:
         self._popups = popups
         self._stream: MqttStream | None = None
 
+    @override
     async def start(self) -> None:
         """Load the certificates; raises StreamError.
 
@@ -57,6 +58,7 @@ class StellantisAccount:
         self._endpoint = replace(self._endpoint, ssl_context=tls.context)
         self.expires_at = tls.expires_at
 
+    @override
     async def inventory(self) -> list[DeviceRecord]:
         """Return the vehicles that the user has added: the broker lists none."""
         return self._list_vehicles()
@@ -70,16 +72,7 @@ class StellantisAccount:
         """Decode one delivery; raises BadInputError."""
         return decode.decode(delivery, self._topics)
 
-    async def snapshot(self, device_id: str) -> list[Update]:
-        """Return nothing: a car cannot be asked."""
-        return []
-
-    async def hourly_energy(
-        self, device_id: str, start: datetime, end: datetime
-    ) -> dict[datetime, float]:
-        """Return nothing: the vendor has no figures."""
-        return {}
-
+    @override
     async def send(self, device_id: str, message: OutgoingMessage) -> int:
         """Send a message to the application in a car; returns its size in bytes.
 
