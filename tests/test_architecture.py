@@ -84,6 +84,7 @@ COLUMNS: tuple[frozenset[str], ...] = (
             "series",
             "secret_store",
             "webhooks",
+            "form_fields",
         }
     ),
     frozenset({"providers"}),

@@ -25,11 +25,10 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
     TemplateSelector,
-    TextSelector,
-    TextSelectorConfig,
 )
 import probatio
 
+from .form_fields import TEXT, TEXTS
 from .mapping import FieldMapping, MappedPlatform, Outcome, OutcomeKind
 from .mapping_files import UNSUPPORTED_CLASSES, naming, read_mapping
 from .model import RecentMessage
@@ -57,8 +56,6 @@ VALUE_LINE: Final = re.compile(
 )
 
 
-TEXT: Final = TextSelector()
-TEXTS: Final = TextSelector(TextSelectorConfig(multiple=True))
 FLAG: Final = BooleanSelector()
 NUMBER: Final = NumberSelector(
     NumberSelectorConfig(mode=NumberSelectorMode.BOX, step="any")

@@ -1,7 +1,7 @@
 """The steps in which a user maps fields of messages, be it of one device or of all."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from homeassistant.data_entry_flow import FlowHandler, FlowResult
@@ -17,6 +17,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from .const import RESERVED_KEYS
+from .form_fields import suggesting
 from .mapping import FieldMapping, Outcome, Preset, matching, unique_key, with_preset
 from .mapping_files import export_mappings, import_mappings
 from .mapping_form import (
@@ -306,11 +307,6 @@ class MappingSteps[ResultT: FlowResult[Any, Any]](FlowHandler[Any, ResultT, Any]
                 options=options, multiple=multiple, mode=SelectSelectorMode.LIST
             )
         )
-
-
-def suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    """Return a required field that shows what is known."""
-    return probatio.Required(name, description={"suggested_value": known.get(name)})
 
 
 def _in_words(error: MappingError) -> str:

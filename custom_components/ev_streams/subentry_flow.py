@@ -13,21 +13,19 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
 )
 import probatio
 
 from .const import CONF_DEVICE_ID, CONF_MAPPINGS, CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .form_fields import TEXT, suggesting
 from .mapped import remove_unmapped
 from .mapping import FieldMapping, Outcome
-from .mapping_steps import CONF_NAME, MappingSteps, suggesting
+from .mapping_steps import CONF_NAME, MappingSteps
 from .model import RecentMessage
 from .providers import PROVIDERS
 from .providers.base import Provider
 from .subentries import mappings_of, stored, subentry_of
-
-TEXT = TextSelector()
 
 
 class MappedDeviceFlow(MappingSteps[SubentryFlowResult], ConfigSubentryFlow):
@@ -95,7 +93,7 @@ class MappedDeviceFlow(MappingSteps[SubentryFlowResult], ConfigSubentryFlow):
                     options=seen, custom_value=True, mode=SelectSelectorMode.DROPDOWN
                 )
             ),
-            suggesting(CONF_NAME, typed): TextSelector(),
+            suggesting(CONF_NAME, typed): TEXT,
         }
         return self.async_show_form(
             step_id="user", data_schema=probatio.Schema(form), errors=errors

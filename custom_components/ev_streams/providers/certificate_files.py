@@ -14,12 +14,10 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
 )
 import probatio
 
+from ..form_fields import SECRET
 from ..stream.certificate import (
     ClientCertificate,
     read_authorities,
@@ -40,9 +38,6 @@ FILES: Final = (CONF_CERTIFICATE, CONF_KEY, CONF_AUTHORITY)
 # What the entry is not to keep as it was typed.
 PASSING: Final = frozenset({*FILES, CONF_KEY_PASSWORD, CONF_FORGET})
 
-PASSPHRASE = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
-)
 CERTIFICATE = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der,.p12,.pfx"))
 KEY = FileSelector(FileSelectorConfig(accept=".pem,.key,.der"))
 AUTHORITY = FileSelector(FileSelectorConfig(accept=".pem,.crt,.cer,.der"))
@@ -53,7 +48,7 @@ def client_fields() -> dict[probatio.Marker, Any]:
     return {
         probatio.Optional(CONF_CERTIFICATE): CERTIFICATE,
         probatio.Optional(CONF_KEY): KEY,
-        probatio.Optional(CONF_KEY_PASSWORD): PASSPHRASE,
+        probatio.Optional(CONF_KEY_PASSWORD): SECRET,
     }
 
 

@@ -7,41 +7,28 @@ from typing import Any, Final, override
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import BooleanSelector
 from homeassistant.util.ssl import get_default_context
 import probatio
 
+from ..form_fields import (
+    CONF_ADVANCED,
+    PASSWORD,
+    PORT,
+    TEXT,
+    TEXTS,
+    USERNAME,
+    suggesting,
+)
 from ..stream.amqp import AmqpEndpoint, probe
 from ..stream.errors import SourceGoneError, StreamError
 from .base import Given, ProviderForm, Trial
 
 CONF_VIRTUAL_HOST: Final = "virtual_host"
 CONF_QUEUES: Final = "queues"
-CONF_ADVANCED: Final = "advanced"
 CONF_TLS: Final = "tls"
 
 DEFAULT_PORT: Final = 5671
-
-TEXT = TextSelector()
-PORT = probatio.All(
-    NumberSelector(
-        NumberSelectorConfig(min=1, max=65535, step=1, mode=NumberSelectorMode.BOX)
-    ),
-    probatio.Coerce(int),
-)
-USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
-PASSWORD = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
-)
-QUEUES = TextSelector(TextSelectorConfig(multiple=True))
 
 
 class NoQueuesError(StreamError):
@@ -64,7 +51,7 @@ class QueueForm(ProviderForm):
     host: str | None = None
     virtual_host: str | None = None
     queues: tuple[str, ...] = ()
-    selector: Any = QUEUES
+    selector: Any = TEXTS
 
     @override
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
@@ -79,14 +66,14 @@ class QueueForm(ProviderForm):
         advanced = self.advanced(known)
         return probatio.Schema(
             {
-                _required(CONF_HOST, known): TEXT,
+                suggesting(CONF_HOST, known): TEXT,
                 probatio.Required(
                     CONF_PORT, default=known.get(CONF_PORT, DEFAULT_PORT)
                 ): PORT,
-                _required(CONF_VIRTUAL_HOST, known): TEXT,
-                _required(CONF_USERNAME, known): USERNAME,
+                suggesting(CONF_VIRTUAL_HOST, known): TEXT,
+                suggesting(CONF_USERNAME, known): USERNAME,
                 password(CONF_PASSWORD): PASSWORD,
-                _required(CONF_QUEUES, known): self.selector,
+                suggesting(CONF_QUEUES, known): self.selector,
                 probatio.Required(CONF_ADVANCED): section(
                     probatio.Schema(advanced),
                     {"collapsed": not self.is_special(known)},
@@ -157,7 +144,3 @@ def account_id(data: Mapping[str, Any]) -> str:
     """Name the account without its login, which would end in the ids of entities."""
     login = f"{data[CONF_USERNAME]}@{data[CONF_HOST]}/{data[CONF_VIRTUAL_HOST]}"
     return sha256(login.encode()).hexdigest()[:16]
-
-
-def _required(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    return probatio.Required(name, description={"suggested_value": known.get(name)})

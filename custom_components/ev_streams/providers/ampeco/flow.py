@@ -12,15 +12,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.network import NoURLAvailableError
-from homeassistant.helpers.selector import (
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
 import probatio
 import yarl
 
 from ...const import DOMAIN
+from ...form_fields import SECRET, TEXT, URL, emptiable, suggesting
 from ...stream.errors import ConnectionFailedError, StreamError
 from ...stream.own_network import is_own_name
 from ...stream.webhook import WebhookStream
@@ -34,12 +30,6 @@ _LOGGER = logging.getLogger(__name__)
 
 CONF_TENANT_URL: Final = "tenant_url"
 CONF_SUBSCRIPTION: Final = "subscription_id"
-
-TEXT = TextSelector()
-TOKEN = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
-)
-URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 
 
 class NoAddressError(StreamError):
@@ -61,21 +51,17 @@ class WebhookForm(ProviderForm):
         token = probatio.Optional if CONF_API_TOKEN in defaults else probatio.Required
         return probatio.Schema(
             {
-                probatio.Required(CONF_NAME, **_suggested(CONF_NAME, defaults)): TEXT,
-                token(CONF_API_TOKEN): TOKEN,
+                suggesting(CONF_NAME, defaults): TEXT,
+                token(CONF_API_TOKEN): SECRET,
                 # One that is emptied is taken away, and not what it was.
-                probatio.Optional(
-                    CONF_TENANT_URL,
-                    default="",
-                    **_suggested(CONF_TENANT_URL, defaults),
-                ): URL,
+                emptiable(CONF_TENANT_URL, defaults): URL,
             }
         )
 
     @override
     def reauth_schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Ask for another token; a token is never shown."""
-        return probatio.Schema({probatio.Required(CONF_API_TOKEN): TOKEN})
+        return probatio.Schema({probatio.Required(CONF_API_TOKEN): SECRET})
 
     @override
     async def try_connection(self, hass: HomeAssistant, given: Given) -> Trial:
@@ -234,7 +220,3 @@ def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> AmpecoClient:
     return AmpecoClient(
         async_get_clientsession(hass), data[CONF_TENANT_URL], data[CONF_API_TOKEN]
     )
-
-
-def _suggested(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": {"suggested_value": known.get(name)}}

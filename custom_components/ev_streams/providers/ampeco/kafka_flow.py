@@ -14,12 +14,10 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
 )
 import probatio
 
+from ...form_fields import CONF_ADVANCED, PASSWORD, TEXT, TEXTS, USERNAME, suggesting
 from ...secret_store import SecretStore
 from ...stream.errors import (
     FilesGoneError,
@@ -50,7 +48,6 @@ CONF_TOPIC: Final = "topic"
 CONF_PROTOCOL: Final = "security_protocol"
 CONF_MECHANISM: Final = "sasl_mechanism"
 CONF_GROUP: Final = "group_id"
-CONF_ADVANCED: Final = "advanced"
 # A cluster may be called differently later, and is the same.
 CONF_ACCOUNT: Final = "account"
 
@@ -59,12 +56,6 @@ DEFAULT_PORT: Final = 9092
 BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+)(?::(\d{1,5}))?")
 HIGHEST_PORT: Final = 65_535
 
-TEXT = TextSelector()
-TEXTS = TextSelector(TextSelectorConfig(multiple=True))
-USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
-PASSWORD = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
-)
 PROTOCOL = SelectSelector(
     SelectSelectorConfig(options=[*SecurityProtocol], mode=SelectSelectorMode.DROPDOWN)
 )
@@ -98,8 +89,8 @@ class KafkaForm(ProviderForm):
     def schema(self, defaults: Mapping[str, Any]) -> probatio.Schema:
         """Ask for everything; what was given before may be left out."""
         form: dict[probatio.Marker, Any] = {
-            _suggesting(CONF_BROKERS, defaults): TEXTS,
-            _suggesting(CONF_TOPIC, defaults): TEXT,
+            suggesting(CONF_BROKERS, defaults): TEXTS,
+            suggesting(CONF_TOPIC, defaults): TEXT,
             probatio.Required(
                 CONF_GROUP, default=defaults.get(CONF_GROUP, DEFAULT_GROUP)
             ): TEXT,
@@ -225,7 +216,3 @@ def _address(typed: str) -> str:
     if not 0 < port <= HIGHEST_PORT:
         raise BadBrokerError("no port of a broker")
     return f"{found[1]}:{port}"
-
-
-def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    return probatio.Required(name, description={"suggested_value": known.get(name)})

@@ -8,30 +8,19 @@ from homeassistant.const import CONF_PASSWORD, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.helpers.selector import (
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
 from homeassistant.util.ssl import get_default_context
 import probatio
 
+from ...form_fields import CONF_ADVANCED, PASSWORD, URL, USERNAME
 from ...stream.amqp import probe
 from ...stream.errors import SourceGoneError
 from ..base import Given, ProviderForm, Trial
 from .account import EaseeAccount, endpoint
 from .api import DEFAULT_API_URL, EaseeClient
 
-CONF_ADVANCED = "advanced"
 CONF_API_URL = "api_url"
 # A person waits before the form.
 FORM_PATIENCE = 10
-
-USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
-PASSWORD = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
-)
-URL = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
 
 
 class EaseeForm(ProviderForm):

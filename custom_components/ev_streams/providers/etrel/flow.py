@@ -10,15 +10,15 @@ from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
 )
 from homeassistant.util import dt as dt_util
 import probatio
 
+from ...form_fields import CONF_ADVANCED, TEXT, emptiable
 from ...paths import MappingError
 from ...stream.errors import StreamError
 from ..base import Given, Trial
-from ..queues_form import CONF_ADVANCED, CONF_QUEUES, QueueForm, endpoint
+from ..queues_form import CONF_QUEUES, QueueForm, endpoint
 from .account import EtrelAccount
 from .fields import KILOWATT_HOURS, WATT_HOURS, Fields
 from .messages import (
@@ -45,7 +45,6 @@ PATHS: Final = (
     "time_path",
 )
 
-TEXT = TextSelector()
 # A type stands for the queue that the vendor makes for it; any other name can be typed.
 QUEUES = SelectSelector(
     SelectSelectorConfig(
@@ -91,9 +90,9 @@ class EtrelForm(QueueForm):
         unit = known.get(CONF_ENERGY_UNIT, KILOWATT_HOURS)
         return {
             **super().advanced(known),
-            _suggesting(CONF_TIME_ZONE, known): TEXT,
+            emptiable(CONF_TIME_ZONE, known): TEXT,
             probatio.Required(CONF_ENERGY_UNIT, default=unit): ENERGY_UNIT,
-            **{_suggesting(name, known): TEXT for name in PATHS},
+            **{emptiable(name, known): TEXT for name in PATHS},
         }
 
     @override
@@ -146,9 +145,3 @@ async def load_fields(hass: HomeAssistant, data: Mapping[str, Any]) -> Fields:
         return Fields(time_zone=zone, energy_unit=unit, **paths)
     except MappingError as err:
         raise BadFieldPathError(err.reason) from err
-
-
-def _suggesting(name: str, known: Mapping[str, Any]) -> probatio.Marker:
-    """Return a field that may be left empty, and emptied: it is not sent then."""
-    shown = {"suggested_value": known.get(name)}
-    return probatio.Optional(name, default="", description=shown)

@@ -14,21 +14,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
     BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
 )
 from homeassistant.util.hass_dict import HassKey
 import probatio
 
 from ...const import DOMAIN
+from ...form_fields import CONF_ADVANCED, PASSWORD, PORT, TEXT, USERNAME, emptiable
 from ...model import DeviceRecord
 from ...numbering import numbered
 from ...secret_store import SecretStore
@@ -59,7 +54,6 @@ from .topics import DEFAULT_ROOT, Direction, Topics, is_usable_root, is_usable_u
 PRE_PRODUCTION: Final = "iot-partners-preprod.mpsa.com"
 DEFAULT_PORT: Final = 8886
 
-CONF_ADVANCED: Final = "advanced"
 CONF_TLS: Final = "tls"
 CONF_ROOT: Final = "topic_root"
 CONF_DIRECTION: Final = "direction"
@@ -78,14 +72,6 @@ HOST = SelectSelector(
         custom_value=True,
         mode=SelectSelectorMode.DROPDOWN,
     )
-)
-PORT = NumberSelector(
-    NumberSelectorConfig(min=1, max=65535, step=1, mode=NumberSelectorMode.BOX)
-)
-TEXT = TextSelector()
-USERNAME = TextSelector(TextSelectorConfig(autocomplete="username"))
-PASSWORD = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
 )
 DIRECTION = SelectSelector(
     SelectSelectorConfig(options=[*Direction], translation_key=CONF_DIRECTION)
@@ -127,14 +113,14 @@ class StellantisForm(ProviderForm):
                 _required(CONF_HOST, defaults): HOST,
                 probatio.Required(
                     CONF_PORT, default=defaults.get(CONF_PORT, DEFAULT_PORT)
-                ): probatio.All(PORT, probatio.Coerce(int)),
+                ): PORT,
                 _required(CONF_USERNAME, defaults): USERNAME,
                 **_credentials(is_password_known=CONF_PASSWORD in defaults),
                 **authority_field(),
                 probatio.Required(CONF_ADVANCED): section(
                     probatio.Schema(
                         {
-                            _optional(name, default, defaults): selector
+                            emptiable(name, defaults, default): selector
                             for name, (default, selector) in advanced.items()
                         }
                     ),
@@ -259,14 +245,6 @@ def _credentials(*, is_password_known: bool) -> dict[probatio.Marker, Any]:
 
 def _required(name: str, defaults: Mapping[str, Any]) -> probatio.Marker:
     return probatio.Required(name, default=defaults.get(name, probatio.UNDEFINED))
-
-
-def _optional(
-    name: str, default: object, defaults: Mapping[str, Any]
-) -> probatio.Marker:
-    """Show what is known; a field that is emptied is as if it had never been filled."""
-    shown = {"suggested_value": defaults.get(name, default)}
-    return probatio.Optional(name, default=default, description=shown)
 
 
 def _only(names: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
