@@ -13,7 +13,6 @@ from kafka.admin import (
     NewTopic,
     ResourcePattern,
     ResourceType,
-    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 from kafka.errors import RetriableError
@@ -63,11 +62,6 @@ class KafkaAdministrator:
         """Let an account log in by SCRAM; PLAIN has a list of its own."""
         for each in _SCRAM:
             self._alter(UserScramCredentialUpsertion(name, each, password))
-
-    def remove_password(self, name: str) -> None:
-        """Let an account not log in by SCRAM any more."""
-        for each in _SCRAM:
-            self._alter(UserScramCredentialDeletion(name, each))
 
     def allow(
         self, name: str, *, topics: Iterable[str] = (), groups: Iterable[str] = ()

@@ -37,7 +37,7 @@ def register_webhooks(hass: HomeAssistant) -> None:
 
 
 @callback
-def listen(hass: HomeAssistant, webhook_id: str, stream: WebhookStream | None) -> None:
+def listen(hass: HomeAssistant, webhook_id: str, stream: WebhookStream) -> None:
     """Let a stream take the calls of a webhook."""
     register_webhook(hass, webhook_id)
     hass.data[STREAMS][webhook_id] = stream

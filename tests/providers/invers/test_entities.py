@@ -15,9 +15,9 @@ from custom_components.ev_streams.providers.base import (
     EvStreamsBinarySensorDescription,
     EvStreamsSensorDescription,
 )
+from custom_components.ev_streams.providers.invers import INVERS
 from custom_components.ev_streams.providers.invers.entities import (
     BINARY_SENSORS,
-    PERSONAL_KEYS,
     SENSORS,
     UNITS,
     Description,
@@ -126,8 +126,9 @@ def test_truths_of_the_table_are_binary_sensors() -> None:
 
 
 def test_where_a_vehicle_is_must_be_wanted() -> None:
-    assert {"latitude", "longitude"} == PERSONAL_KEYS
-    assert not any(TABLE[key].entity_registry_enabled_default for key in PERSONAL_KEYS)
+    personal = INVERS.personal_keys
+    assert personal == {"latitude", "longitude"}
+    assert not any(TABLE[key].entity_registry_enabled_default for key in personal)
 
 
 def test_the_decoder_and_the_units_know_the_same_names() -> None:

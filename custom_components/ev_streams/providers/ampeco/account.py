@@ -52,13 +52,13 @@ class KafkaAccount(AmpecoAccount):
 
 
 class WebhookAccount(AmpecoAccount):
-    """The tenant calls; `listen` says who takes the calls, and None that nobody does."""
+    """The tenant calls; `listen` is told who takes the calls from now on."""
 
     def __init__(
         self,
         token: str,
         *,
-        listen: Callable[[WebhookStream | None], None],
+        listen: Callable[[WebhookStream], None],
         subscriber: Subscriber | None,
     ) -> None:
         """`token` signs the calls; without a `subscriber` the user has subscribed."""

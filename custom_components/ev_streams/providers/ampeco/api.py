@@ -6,7 +6,6 @@ token, nor the callback address, which is as good as a password.
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -18,7 +17,7 @@ from ...model import DeviceRecord
 from ...stream.errors import AccountRefusedError, ConnectionFailedError, StreamError
 from ...stream.http import InsecureAddressError, api_errors, is_secure, retry_after
 from .devices import charge_point_records
-from .fields import identifier, label, members, objects
+from .fields import identifier, members, objects
 from .notifications import DEFAULT_NOTIFICATIONS, for_an_old_tenant
 
 SUBSCRIPTIONS: Final = "/public-api/notifications/v2.0"
@@ -57,11 +56,9 @@ class SubscriptionRefusedError(StreamError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What a tenant sends, by which way; the callback address is secret."""
+    """One that a tenant has; the callback address is secret."""
 
     subscription_id: str
-    via: str
-    notifications: tuple[str, ...]
     callback_url: str | None = field(default=None, repr=False)
 
 
@@ -131,25 +128,19 @@ class AmpecoClient:
         if status != HTTPStatus.NOT_FOUND:
             _check(status)
 
-    async def resend(
-        self,
-        subscription_id: str,
-        notifications: Iterable[str],
-        start: datetime | None = None,
-        end: datetime | None = None,
-    ) -> bool:
+    async def resend(self, subscription_id: str, notifications: Iterable[str]) -> bool:
         """Ask for what could not be delivered; False where it is too soon to ask again.
 
-        The tenant does so once in 15 minutes; times are aware. Raises
-        SubscriptionGoneError where there is none of that id, and SubscriptionIdleError
-        for one of which nothing is sent again.
+        Whenever that was: a range of time would leave out what nobody knows to be
+        missing. The tenant does so once in 15 minutes. Raises SubscriptionGoneError
+        where there is none of that id, and SubscriptionIdleError for one of which
+        nothing is sent again.
         """
-        body: dict[str, object] = {"notifications": list(notifications)}
-        for name, moment in (("startTime", start), ("endTime", end)):
-            if moment is not None:
-                body[name] = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         status, _ = await self._send(
-            "POST", RESEND.format(subscription_id), body=body, is_limit_told=True
+            "POST",
+            RESEND.format(subscription_id),
+            body={"notifications": list(notifications)},
+            is_limit_told=True,
         )
         if status == HTTPStatus.CONFLICT:
             raise SubscriptionIdleError("the tenant sends nothing again")
@@ -281,15 +272,8 @@ def _subscription(entry: Mapping[str, object]) -> Subscription | None:
     subscription_id = identifier(entry.get("id"))
     if subscription_id is None:
         return None
-    names = entry.get("notifications")
     return Subscription(
         subscription_id=subscription_id,
-        via=label(entry.get("via")) or WEBHOOK,
-        notifications=tuple(
-            name
-            for name in (names if isinstance(names, list) else ())
-            if isinstance(name, str)
-        ),
         callback_url=_text(members(entry.get(WEBHOOK)).get("callbackUrl")),
     )
 

@@ -117,7 +117,7 @@ def create_account(hass: HomeAssistant, entry: ConfigEntry) -> WebhookAccount:
     # Whatever becomes of the setup, a call is not to be lost.
     register_webhook(hass, webhook_id)
 
-    def take_calls(stream: WebhookStream | None) -> None:
+    def take_calls(stream: WebhookStream) -> None:
         listen(hass, webhook_id, stream)
 
     return WebhookAccount(
@@ -181,7 +181,7 @@ def _subscriber(hass: HomeAssistant, entry: ConfigEntry) -> Subscriber | None:
         except NoAddressError as err:
             raise ConnectionFailedError("Home Assistant has no address") from err
 
-    def keep_id(subscription_id: str | None) -> None:
+    def keep_id(subscription_id: str) -> None:
         data = {**entry.data, CONF_SUBSCRIPTION: subscription_id}
         hass.config_entries.async_update_entry(entry, data=data)
 

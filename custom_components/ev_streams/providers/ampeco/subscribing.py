@@ -17,7 +17,7 @@ from .notifications import DEFAULT_NOTIFICATIONS
 _LOGGER = logging.getLogger(__name__)
 
 type FindUrl = Callable[[], Awaitable[str]]
-type KeepId = Callable[[str | None], None]
+type KeepId = Callable[[str], None]
 
 
 async def subscribed(

@@ -22,6 +22,7 @@ INVERS = Provider(
     sensors=(*SENSORS, *MESSAGE_SENSORS),
     binary_sensors=BINARY_SENSORS,
     online_key=names.ONLINE,
+    # Where a vehicle is concerns whoever sits in it.
     personal_keys=frozenset({names.LATITUDE, names.LONGITUDE}),
     create_concluder=ChargingSessions,
     discovers=True,

@@ -36,9 +36,6 @@ from .names import INDICATOR, Kind, kind_of
 
 type Description = EvStreamsSensorDescription | EvStreamsBinarySensorDescription
 
-# Where a vehicle is concerns whoever sits in it.
-PERSONAL_KEYS: Final = frozenset({names.LATITUDE, names.LONGITUDE})
-
 MEASUREMENT: Final = SensorStateClass.MEASUREMENT
 
 
