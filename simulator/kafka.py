@@ -1,31 +1,21 @@
 """A private Kafka broker: a real one, on loopback, in a directory of its own."""
 
 from collections.abc import Mapping
-import contextlib
-import os
 from pathlib import Path
+import re
 import shutil
-import signal
 import subprocess
-import time
-from types import TracebackType
-from typing import Self
+from typing import override
 from uuid import uuid4
 
+from .broker_process import BrokerProcess
 from .certificates import Authority, write_server_certificate
-from .ports import HOST, BrokerError, free_ports
+from .ports import HOST, BrokerError
 
 _LIBRARIES = Path(__file__).resolve().parent.parent / ".tools/kafka/libs"
-_START_TIMEOUT = 60.0
-_STOP_TIMEOUT = 15.0
 
-# In the order of their ports; the last is only for the broker itself.
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_LISTENERS = (*PROTOCOLS, "CONTROLLER")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-
-# Its standard input ends with its parent, by whatever death; the broker goes with it.
-_GUARD = '"$@" >>"$0" 2>&1 & echo $!; cat >/dev/null; kill -KILL $! 2>/dev/null'
 
 _JAVA = (
     "java",
@@ -39,34 +29,31 @@ _JAVA = (
     "-cp",
     f"{_LIBRARIES}/*",
 )
-_RUNNING = "Kafka Server started"
 
 
-class Kafka:
+class Kafka(BrokerProcess):
     """A private Kafka on loopback, on free ports: one node that is broker and controller.
 
-    Ports, topics and accounts outlive `stop` and `start`, and the broker dies with its
-    parent. Who logs in with a password may do nothing before `KafkaAdministrator.allow`;
-    who comes without one may do everything. Methods block and may be called from a
-    thread.
+    Topics and accounts outlive `stop` and `start`. Who logs in with a password may do
+    nothing before `KafkaAdministrator.allow`; who comes without one may do everything.
     """
 
-    host = HOST
+    name = "Kafka"
+    # The last is only for the broker itself.
+    listeners = (*PROTOCOLS, "CONTROLLER")
+    running = re.compile("Kafka Server started")
+    start_timeout = 60.0
 
     def __init__(self, directory: Path, accounts: Mapping[str, str]) -> None:
         """`accounts` are the names and passwords that the mechanism PLAIN knows."""
-        self.directory = directory.resolve()
-        self.authority = Authority("Simulated Kafka CA")
+        super().__init__(directory, Authority("Simulated Kafka CA"))
         self.accounts = dict(accounts)
         # As long as Kafka's own, which are base 64.
         self._cluster = uuid4().hex[:22]
-        self._ports: dict[str, int] | None = None
-        self._guard: subprocess.Popen[str] | None = None
-        self._pid: int | None = None
 
     @staticmethod
+    @override
     def available() -> str | None:
-        """None when a broker can be started, otherwise one line on what is missing."""
         if not _LIBRARIES.is_dir():
             return "Kafka is not there (scripts/setup gets it with Java 17 and Maven)"
         if shutil.which("java") is None:
@@ -75,118 +62,21 @@ class Kafka:
 
     def port(self, protocol: str = "PLAINTEXT") -> int:
         """The port of one of the `PROTOCOLS`; TLS is certified for localhost and 127.0.0.1."""
-        if self._ports is None:
-            raise BrokerError("Kafka has not been started yet")
-        return self._ports[protocol]
+        return self._port_of(protocol)
 
     def address(self, protocol: str = "PLAINTEXT") -> str:
         """Host and port of one of the `PROTOCOLS`."""
         return f"{HOST}:{self.port(protocol)}"
 
     @property
-    def ca_file(self) -> Path:
-        """PEM of the authority that signed the broker's certificate."""
-        return self.directory / "ca.pem"
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the broker while it runs."""
-        return self._pid
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start the broker and wait until it accepts connections."""
-        if missing := self.available():
-            raise BrokerError(missing)
-        if self._ports is not None:
-            self._start_process()
-            return
-        for attempt in range(3):
-            self._ports = dict(
-                zip(_LISTENERS, free_ports(len(_LISTENERS)), strict=True)
-            )
-            self._write_configuration()
-            try:
-                self._start_process()
-            except BrokerError as error:
-                if attempt == 2 or "Address already in use" not in str(error):
-                    raise
-                # Somebody else was quicker to take one of the ports.
-                continue
-            return
-
-    def stop(self) -> None:
-        """Stop the broker in an orderly way; nothing of it is left running."""
-        if self._pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_TIMEOUT
-        while time.monotonic() < deadline and _runs(self._pid):
-            time.sleep(0.02)
-        self.kill()
-
-    def kill(self) -> None:
-        """End the broker as a power cut would; `start` brings it back."""
-        guard, self._guard, self._pid = self._guard, None, None
-        if guard is not None:
-            # Its input ends, and it ends the broker.
-            guard.communicate()
-
-    @property
     def _configuration(self) -> Path:
         return self.directory / "server.properties"
 
-    @property
-    def _log(self) -> Path:
-        return self.directory / "kafka.log"
+    @override
+    def _command(self) -> tuple[str, ...]:
+        return (*_JAVA, "kafka.Kafka", str(self._configuration))
 
-    def _log_since(self, offset: int) -> str:
-        if not self._log.exists():
-            return ""
-        return self._log.read_bytes()[offset:].decode(errors="replace")
-
-    def _start_process(self) -> None:
-        offset = self._log.stat().st_size if self._log.exists() else 0
-        command = [*_JAVA, "kafka.Kafka", str(self._configuration)]
-        self._guard = subprocess.Popen(
-            ["sh", "-c", _GUARD, str(self._log), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            # Ctrl-C in a terminal goes to the whole process group: the broker would be
-            # gone before it is told to stop.
-            start_new_session=True,
-        )
-        assert self._guard.stdout is not None
-        self._pid = int(self._guard.stdout.readline())
-        try:
-            self._wait_until_running(self._pid, offset)
-        except BrokerError:
-            self.kill()
-            raise
-
-    def _wait_until_running(self, pid: int, offset: int) -> None:
-        """Wait for its own word: who listens on its ports may be somebody else."""
-        deadline = time.monotonic() + _START_TIMEOUT
-        while time.monotonic() < deadline and _runs(pid):
-            if _RUNNING in self._log_since(offset):
-                return
-            time.sleep(0.05)
-        raise BrokerError(f"Kafka did not start:\n{self._log_since(offset)[-3000:]}")
-
+    @override
     def _write_configuration(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ca, certificate, key = write_server_certificate(self.directory, self.authority)
@@ -208,7 +98,7 @@ class Kafka:
 
     def _properties(self, keystore: Path, authorities: Path) -> str:
         listeners = ",".join(
-            f"{name}://{HOST}:{self.port(name)}" for name in _LISTENERS
+            f"{name}://{HOST}:{self.port(name)}" for name in self.listeners
         )
         advertised = ",".join(
             f"{name}://{HOST}:{self.port(name)}" for name in PROTOCOLS
@@ -268,11 +158,3 @@ group.min.session.timeout.ms=1000
             if protocol.startswith("SASL")
             for mechanism, module in modules.items()
         )
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
