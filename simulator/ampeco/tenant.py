@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 import itertools
 import json
 import math
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, override
 
 import aiohttp
 from aiohttp import web
 
-from ..faults import Faults, Request
+from ..http_api import HttpApi, Request
 from .charging import ChargePoint
 from .notifications import NAMES, OLD_NAMES, charge_point_document
 from .sender import Sender, encoded
@@ -29,15 +28,13 @@ _CHARGE_POINTS = "/public-api/resources/charge-points/v2.0"
 _MINUTE = timedelta(minutes=1)
 
 
-class AmpecoTenant(Faults):
+class AmpecoTenant(HttpApi):
     """The API of one tenant, and what sends its notifications.
 
     `is_old` makes it one of years ago, that knows the older names only. `produce` takes
-    what goes to Kafka: topic and value. Bound to the event loop it is started in; one
-    that is stopped and started again keeps its address and its subscriptions.
+    what goes to Kafka: topic and value. One that is stopped and started again keeps its
+    address and its subscriptions.
     """
-
-    host = "127.0.0.1"
 
     def __init__(self, *, is_old: bool = False, produce: Produce | None = None) -> None:
         super().__init__()
@@ -46,22 +43,14 @@ class AmpecoTenant(Faults):
         """Each API token, and whether its owner has the rights for all this."""
         self.charge_points: list[ChargePoint] = []
         self.subscriptions: dict[int, Subscription] = {}
-        self.requests: list[Request] = []
         self.calls_a_minute = 600
         self.resend_pause = timedelta(minutes=15)
         self._produce = produce
         self._ids = itertools.count(301)
         self._calls: deque[datetime] = deque()
         self._resending: set[asyncio.Task[None]] = set()
-        self._port = 0
-        self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._sender: Sender | None = None
-
-    @property
-    def url(self) -> str:
-        """The address of the API, once started."""
-        return f"http://{self.host}:{self._port}"
 
     @property
     def sender(self) -> Sender:
@@ -70,20 +59,8 @@ class AmpecoTenant(Faults):
             raise RuntimeError("the tenant was never started")
         return self._sender
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Answer on the port of before, or any that is free."""
+    @override
+    def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._record, self._admit])
         application.add_routes(
             [
@@ -96,26 +73,25 @@ class AmpecoTenant(Faults):
                 web.get(_CHARGE_POINTS, self._charge_points),
             ]
         )
-        self._runner = web.AppRunner(
-            application, access_log=None, handler_cancellation=True, shutdown_timeout=0
-        )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self._port).start()
-        self._port = self._runner.addresses[0][1]
+        return application
+
+    @override
+    async def start(self, port: int = 0) -> None:
+        """Answer, and be able to send."""
+        await super().start(port)
         self._session = aiohttp.ClientSession()
         self._sender = Sender(session=self._session)
 
+    @override
     async def stop(self) -> None:
         """Answer and send no more."""
         for task in self._resending:
             task.cancel()
         await asyncio.gather(*self._resending, return_exceptions=True)
-        runner, self._runner = self._runner, None
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-        if runner is not None:
-            await runner.cleanup()
+        await super().stop()
 
     def subscribe_by_hand(
         self,

@@ -1,6 +1,6 @@
 """Easee, played: its cloud, its chargers and the cars at them."""
 
-from ..faults import Request
+from ..http_api import Request
 from .account import EaseeAccount
 from .backlog import Backlog, make_backlog
 from .charger import EaseeCharger

@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 import itertools
 import json
 import secrets
-from types import TracebackType
-from typing import Self
+from typing import override
 
 from aiohttp import web
 
 from ..administrator import Administrator
-from ..faults import Faults, Request
+from ..http_api import HttpApi, Request
 from . import observations
 from .account import EaseeAccount
 from .api import ApiError, RateLimit, Tokens
@@ -26,14 +25,11 @@ _USAGE_AT_MOST = timedelta(days=31)
 _PUBLIC = {"/api/accounts/login", "/api/accounts/refresh_token"}
 
 
-class EaseeCloud(Faults):
+class EaseeCloud(HttpApi):
     """Easee's HTTP API and AMQP publisher.
 
-    Bound to the event loop it is started in. A cloud that is stopped and started again
-    keeps its address, accounts and tokens.
+    One that is stopped and started again keeps its address, accounts and tokens.
     """
-
-    host = "127.0.0.1"
 
     def __init__(
         self,
@@ -44,58 +40,26 @@ class EaseeCloud(Faults):
         amqp_port: int | None = None,
         port: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(port)
         broker = administrator.broker
         self.administrator = administrator
         self.tls = tls
         self.amqp_host = amqp_host or broker.host
         self.amqp_port = amqp_port or (broker.tls_port if tls else broker.port)
         self.accounts: dict[str, EaseeAccount] = {}
-        self.requests: list[Request] = []
         self.tokens = Tokens()
         self.observations_limit = RateLimit()
         # What an ordinary account gets from the AMQP endpoint is documented nowhere.
         self.amqp_refusal_status = 403
         self._user_ids = itertools.count(700001)
-        self._port = port
-        self._runner: web.AppRunner | None = None
 
-    @property
-    def url(self) -> str:
-        """The address of the API, once started."""
-        return f"http://{self.host}:{self._port}"
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self, port: int = 0) -> None:
-        """Answer on a port; 0 means the one of before, or any that is free."""
+    @override
+    def _application(self) -> web.Application:
         application = web.Application(
             middlewares=[self._record, self._inject, self._authorize]
         )
         application.add_routes(self._routes())
-        self._runner = web.AppRunner(
-            application, access_log=None, handler_cancellation=True, shutdown_timeout=0
-        )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, port or self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-
-    async def stop(self) -> None:
-        """Refuse connections from now on, and close those that are open."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        return application
 
     async def add_account(
         self, username: str, password: str, *, operator_id: int | None

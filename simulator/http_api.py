@@ -1,11 +1,16 @@
-"""What every played HTTP API has: calls that are remembered, and faults on order."""
+"""What every played HTTP API has: a port, calls that are remembered, faults on order."""
 
+from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 import json
+from types import TracebackType
+from typing import Self
 
 from aiohttp import web
+
+from .ports import HOST
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,11 +30,60 @@ class _Fault:
     response: tuple[int, object, Mapping[str, str] | None] | None
 
 
-class Faults:
-    """Failures to come, each for the paths that begin alike."""
+class HttpApi(ABC):
+    """A vendor's API on loopback, on a port that outlives `stop` and `start`.
 
-    def __init__(self) -> None:
+    Bound to the event loop it is started in. The failures to come are each for the
+    paths that begin alike.
+    """
+
+    host = HOST
+
+    def __init__(self, port: int = 0) -> None:
+        """0 is any port that is free."""
+        self.requests: list[Request] = []
+        self._port = port
+        self._runner: web.AppRunner | None = None
         self._faults: list[_Fault] = []
+
+    @abstractmethod
+    def _application(self) -> web.Application:
+        """Return what answers."""
+
+    @property
+    def url(self) -> str:
+        """The address of the API, once started."""
+        return f"http://{self.host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        """Answer on a port; 0 means the one of before, or any that is free."""
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, port or self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Refuse connections from now on, and close those that are open."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     def fail_next(
         self,
