@@ -188,3 +188,28 @@ def test_rows_of_a_meter_with_resets_are_not_believed() -> None:
         NINE + HOUR: row(NINE + HOUR, 46.0, 15.0),
     }
     assert with_rows(pairs, present, SLACK) == pairs
+
+
+def test_a_row_that_lacks_what_was_measured_within_its_hour_is_written_as_well() -> (
+    None
+):
+    """What came late told where the meter stood; the row shows what grew since then only."""
+    meter = Counted(
+        [(at(0), 100.0), (at(50), 108.0), (at(80), 110.0), (at(110), 115.0)]
+    )
+    present = {
+        NINE: row(NINE, 48.0, 108.0),
+        # No less than what was told by ten.
+        NINE + HOUR: row(NINE + HOUR, 49.0, 109.0),
+        NINE + 2 * HOUR: row(NINE + 2 * HOUR, 55.0, 115.0),
+    }
+    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE + HOUR
+
+
+def test_what_is_told_in_the_last_minutes_of_an_hour_may_show_in_the_next() -> None:
+    meter = Counted([(at(0), 100.0), (at(50), 106.0), (at(117), 107.0)])
+    present = {
+        NINE: row(NINE, 46.0, 106.0),
+        NINE + HOUR: row(NINE + HOUR, 46.0, 106.0),
+    }
+    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE

@@ -20,6 +20,7 @@ from homeassistant.components.sensor import SensorStateClass
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED, Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 
 from .commit import Committer
 from .const import DOMAIN
@@ -96,6 +97,8 @@ class History:
         self._began: dict[str, datetime] = {}
         self._failures: set[type[Exception]] = set()
         self._rows = RowImport(hass)
+        # What waits from before a restart came before this at any rate.
+        self._made_at = dt_util.utcnow()
 
     @property
     def rows_written(self) -> int:
@@ -234,7 +237,12 @@ class History:
             held = self._ledger.reading(device_id, KEY_ENERGY)
             if held is not None and isinstance(held.value, float):
                 shown = convert(held.value)
-        return await self._rows.sums(statistics, pairs, hours, scale, shown=shown)
+        heard = None
+        if description.key not in self._provider.meter_keys:
+            heard = self._intake.heard_late_at.get(device_id, self._made_at)
+        return await self._rows.sums(
+            statistics, pairs, hours, scale, shown=shown, heard=heard
+        )
 
     async def statistics(
         self, device_id: str, description: EvStreamsSensorDescription

@@ -60,6 +60,8 @@ class Intake:
         self._committer = committer
         self._derivation = derivation
         self.late_readings: Counter[str] = Counter()
+        # When the last of those came, by the device.
+        self.heard_late_at: dict[str, datetime] = {}
         self._history_keys = frozenset(history_keys)
         self._register_keys = frozenset(register_keys)
         self._point_keys = self._history_keys | frozenset(meter_keys)
@@ -217,6 +219,7 @@ class Intake:
         self._ledger.forget(device_id)
         self._derivation.forget(device_id)
         self.kept_since.pop(device_id, None)
+        self.heard_late_at.pop(device_id, None)
         self.late_hours = {each for each in self.late_hours if each[0] != device_id}
 
     def everything(self) -> Batch:
@@ -276,6 +279,7 @@ class Intake:
         )
         if key in self._history_keys and (is_streamed_late or is_meter_back):
             self.late_readings[device_id] += 1
+            self.heard_late_at[device_id] = now
             hour = (device_id, hour_of(measured_at))
             if self._keeps_history and hour not in self.late_hours:
                 self.late_hours.add(hour)

@@ -4,7 +4,7 @@ Doing it twice does no harm: what agrees with the readings is left alone.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 import logging
 from math import inf
@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 # sensor's unit, a mean by its share.
 SUM_TOLERANCE: Final = 0.001
 MEAN_TOLERANCE: Final = 0.01
+# What comes late is shown that soon.
+SHOWN_AFTER: Final = timedelta(seconds=2)
 
 
 class RowImport:
@@ -70,24 +72,31 @@ class RowImport:
         scale: float,
         *,
         shown: float | None = None,
+        heard: datetime | None = None,
     ) -> bool:
         """Write the sums of all hours from the first to the last, and of the one before.
 
         That one ends where the first begins: its live row holds what the sensor
         showed at that moment, which may lag behind the readings. So may the rows
-        after the last. `shown` is what a sensor that never falls shows now.
+        after the last. `shown` is what a sensor that never falls shows now. For one
+        that begins anew `heard` is when the last of the readings came: what was shown
+        before may be of any of its runs.
         """
         slack = SUM_TOLERANCE * scale
         before, end = hours[0] - HOUR, hours[-1] + HOUR
         place = partial(self._place, statistics, pairs, hours, slack, shown)
+        since = end
+        if heard is not None:
+            since = max(end, heard + SHOWN_AFTER - FIVE_MINUTES)
+        look = partial(self._gap, statistics, since=since, end=end, slack=slack)
         meter, base, present = await place()
-        gap = await self._gap(statistics, meter, base, end, slack)
+        gap = await look(meter, base)
         if gap is not None and abs(gap[1]) > slack:
             # Seen at once: a guess is measured by the rows after it.
             statistics.adjust(*gap)
             await settled(self._hass)
             meter, base, present = await place()
-            gap = await self._gap(statistics, meter, base, end, slack)
+            gap = await look(meter, base)
         is_joined = gap is not None and abs(gap[1]) <= slack
         last = hours[-1]
         most = inf
@@ -134,17 +143,20 @@ class RowImport:
         statistics: LongTermStatistics,
         meter: Counted,
         base: float,
-        time: datetime,
+        *,
+        since: datetime,
+        end: datetime,
         slack: float,
     ) -> tuple[datetime, float] | None:
         """Return from when on the live sums lack how much to go on from the imported ones.
 
         They do where the recorder has forgotten the sensor's last sum, as it does
         after some silent days, and began anew. They go on from the newest of five
-        minutes, be it from before `time`. None where nothing tells.
+        minutes, be it from before `end`, unless a later one is to be waited for:
+        `since` is when those begin that count. None where nothing tells, or not yet.
         """
-        live = await statistics.rows(time, period="5minute")
-        is_live = bool(live)
+        live = await statistics.rows(since, period="5minute")
+        is_live = bool(live) or since > end
         if not is_live:
             newest = await statistics.newest_live()
             if newest is None:
@@ -154,7 +166,7 @@ class RowImport:
             counted = counted_at(meter, row, start + FIVE_MINUTES, slack)
             if counted is not None:
                 return start, base + counted - (row["sum"] or 0.0)
-        return None if is_live else (time, 0.0)
+        return None if is_live else (end, 0.0)
 
     def _write(self, statistics: LongTermStatistics, rows: list[StatisticData]) -> bool:
         """Hand over the rows; True where there are none."""

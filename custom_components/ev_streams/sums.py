@@ -12,6 +12,7 @@ from typing import Final
 from homeassistant.components.recorder.statistics import StatisticsRow
 from homeassistant.util import dt as dt_util
 
+from .ledger import LATE_AFTER
 from .series import HOUR, Counted, Pair, hour_of
 
 # A device that is on tells of its meter many times within it.
@@ -68,12 +69,12 @@ def last_stale(
 ) -> datetime:
     """Return the last hour from `last` on whose row is to be written as well.
 
-    A row that was made before the sensor heard of what had been measured by then
-    would show that energy as taken back. Between it and `last` there may be hours
+    A row that was made before the sensor heard of what had been measured before it
+    ended would show that energy as taken back, or in the hour after. Between it and `last` there may be hours
     without any row: nobody was there to make one.
     """
     for hour in sorted(each for each in present if each > last):
-        told = meter.told(hour)
+        told = meter.told(hour + HOUR - LATE_AFTER)
         shown = present[hour].get("sum") or 0.0
         if told is None or shown >= base + told - slack:
             break
