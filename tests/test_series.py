@@ -58,13 +58,25 @@ def test_a_small_dip_is_no_reset() -> None:
 
 @pytest.mark.parametrize(
     ("shown", "minutes", "offset"),
-    [(2.0, 100, 10.0), (2.0, 20, 0.0), (10.0, 100, 0.0), (7.0, 100, None)],
+    [(2.0, 100, 10.0), (2.0, 20, 0.0), (10.0, 100, 0.0), (70.0, 100, None)],
 )
 def test_on_which_side_of_a_reset_a_value_was_shown(
     shown: float, minutes: float, offset: float | None
 ) -> None:
     meter = Counted([(at(0), 2.0), (at(30), 10.0), (at(60), 2.0)])
     assert meter.offset_of(shown, at(minutes), 0.001) == offset
+
+
+def test_what_the_readings_say_of_the_time_is_none_of_an_older_session() -> None:
+    """Though that happened to come as close to the value as is let pass."""
+    meter = Counted([(at(0), 4.0004), (at(10), 9.0), (at(20), 0.0), (at(60), 8.0)])
+    assert meter.offset_of(4.0, at(40), 0.001) == 9.0
+
+
+def test_a_reading_that_is_just_the_value_is_meant_before_one_that_is_near() -> None:
+    meter = Counted([(at(0), 4.0), (at(10), 9.0), (at(20), 4.0004), (at(60), 8.0)])
+    assert meter.offset_of(4.0, at(60), 0.001) == 0.0
+    assert meter.offset_of(4.0007, at(60), 0.001) == 9.0
 
 
 def test_without_resets_every_value_is_what_it_counts() -> None:

@@ -181,6 +181,17 @@ def test_a_row_that_readings_contradict_is_left_out() -> None:
     ]
 
 
+def test_a_row_may_show_what_is_left_of_a_session_before_all_readings() -> None:
+    """Where there is a counter of each session; a meter that never begins anew lagged."""
+    before = row(NINE, 40.0, 9.0)
+    pairs = [(at(30), 0.0), (at(120), 6.0)]
+    for begins_anew, total in ((True, 46.0), (False, 37.0)):
+        meter, base = placed(pairs, NINE + HOUR, before, SLACK, begins_anew=begins_anew)
+        reached = meter.at(at(120))
+        assert reached is not None
+        assert base + reached[1] == total
+
+
 def test_rows_of_a_meter_with_resets_are_not_believed() -> None:
     pairs = [(at(30), 9.0), (at(270), 1.0)]
     present = {

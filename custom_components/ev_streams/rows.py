@@ -84,7 +84,15 @@ class RowImport:
         """
         slack = SUM_TOLERANCE * scale
         before, end = hours[0] - HOUR, hours[-1] + HOUR
-        place = partial(self._place, statistics, pairs, hours, slack, shown)
+        place = partial(
+            self._place,
+            statistics,
+            pairs,
+            hours,
+            slack,
+            shown,
+            begins_anew=heard is not None,
+        )
         since = end
         if heard is not None:
             since = max(end, heard + SHOWN_AFTER - FIVE_MINUTES)
@@ -125,6 +133,8 @@ class RowImport:
         hours: list[datetime],
         slack: float,
         shown: float | None,
+        *,
+        begins_anew: bool,
     ) -> tuple[Counted, float, Mapping[datetime, StatisticsRow]]:
         """Return the meter, what its count is to be raised by, and the rows there are."""
         before, end = hours[0] - HOUR, hours[-1] + HOUR
@@ -136,7 +146,10 @@ class RowImport:
         pairs = await self._hass.async_add_executor_job(
             with_rows, pairs, meanwhile, slack
         )
-        return *placed(pairs, hours[0], last_right, slack), present
+        meter, base = placed(
+            pairs, hours[0], last_right, slack, begins_anew=begins_anew
+        )
+        return meter, base, present
 
     async def _gap(
         self,

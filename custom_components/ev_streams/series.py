@@ -14,6 +14,8 @@ HOUR: Final = timedelta(hours=1)
 # A meter that falls below this share of what it showed began anew: the rule of
 # Home Assistant's recorder, whose rows these have to fit to.
 RESET_BELOW: Final = 0.9
+# The share of a tolerance that is left to reckoning; the rest is for what was rounded.
+EXACTLY: Final = 0.001
 
 type Pair = tuple[datetime, float]
 
@@ -79,16 +81,35 @@ class Counted:
         return self._readings[after - 1][1] + self._offsets[after - 1]
 
     def offset_of(self, shown: float, time: datetime, within: float) -> float | None:
-        """Return counted minus shown for the newest reading up to `time` that showed the value.
+        """Return counted minus shown for the value that was shown at the time.
 
-        None where the meter began anew and no reading tells on which side of it
-        the value belongs.
+        That is what the readings say of the time itself, as they do of an imported row,
+        or else the newest of them that showed just that value, or about that: another
+        session comes close to any value. None where the meter began anew and nothing
+        tells on which side of it the value belongs.
         """
-        if not self.has_resets:
-            return 0.0
-        for at in range(bisect_right(self._times, time) - 1, -1, -1):
-            if abs(self._readings[at][1] - shown) <= within:
-                return self._offsets[at]
+        return self._found(shown, time, within) if self.has_resets else 0.0
+
+    def is_before_all(self, shown: float, time: datetime, within: float) -> bool:
+        """Whether the value, shown at the time, is of a session before all the readings.
+
+        None of them showed it, and it is more than they say of the time.
+        """
+        then = self.at(time)
+        return (
+            then is not None
+            and then[0] < RESET_BELOW * shown
+            and self._found(shown, time, within) is None
+        )
+
+    def _found(self, shown: float, time: datetime, within: float) -> float | None:
+        then = self.at(time)
+        if then is not None and abs(then[0] - shown) <= within:
+            return then[1] - then[0]
+        for slack in (within * EXACTLY, within):
+            for at in range(bisect_right(self._times, time) - 1, -1, -1):
+                if abs(self._readings[at][1] - shown) <= slack:
+                    return self._offsets[at]
         return None
 
 

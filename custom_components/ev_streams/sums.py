@@ -20,11 +20,17 @@ SILENCE: Final = timedelta(days=1)
 
 
 def placed(
-    pairs: list[Pair], begin: datetime, before: StatisticsRow | None, slack: float
+    pairs: list[Pair],
+    begin: datetime,
+    before: StatisticsRow | None,
+    slack: float,
+    *,
+    begins_anew: bool = False,
 ) -> tuple[Counted, float]:
     """Return the meter, and what its count is to be raised by to fit to the row before.
 
-    Without any, the sums begin at 0: Home Assistant takes the first sum there is
+    That may show what was left of an older session, where the meter `begins_anew` with
+    each. Without any, the sums begin at 0: Home Assistant takes the first sum there is
     for what flowed in that hour. Rows that follow are raised accordingly.
     """
     if before is None or (total := before.get("sum")) is None:
@@ -36,6 +42,8 @@ def placed(
     if state is not None and end < pairs[0][0]:
         pairs = [(end, state), *pairs]
     meter = Counted(pairs)
+    if begins_anew and state is not None and meter.is_before_all(state, end, slack):
+        meter = Counted([(pairs[0][0], state), *pairs])
     shown = counted_at(meter, before, end, slack)
     if shown is None:
         _, shown = meter.at(end) or pairs[0]

@@ -65,13 +65,18 @@ async def seed_stale_live(
 async def imported(
     hass: HomeAssistant, entry: EvStreamsConfigEntry, first: datetime
 ) -> dict[str, float]:
-    """Return the sums of the hours from `first` on, and the newest of five minutes."""
+    """Return the sums of the hours from `first` to this one, and of the newest five minutes."""
+    now = this_hour()
     for ahead in range(3):
         await compile_statistics(hass, ahead=ahead)
         await entry.runtime_data.history.import_late_hours()
     sensor = entity_id(hass, SERIAL, SESSION)
     found = await rows(hass, sensor, first)
-    sums = {f"+{(h - first) // HOUR}": round(r["sum"], 3) for h, r in found.items()}
+    sums = {
+        f"+{(hour - first) // HOUR}": round(row["sum"], 3)
+        for hour, row in found.items()
+        if hour < now
+    }
     live = await rows(hass, sensor, first, "5minute")
     return sums | {"live": round(list(live.values())[-1]["sum"], 3)}
 
@@ -189,3 +194,29 @@ async def test_what_an_older_session_showed_is_not_taken_for_the_newest(
     wait_only_for(entry, first + 4 * HOUR)
     found = await imported(hass, entry, first + 3 * HOUR)
     assert found == {"+0": 50.2, "+1": 54.2, "+2": 54.2, "live": 54.2}
+
+
+async def test_a_look_at_hours_that_are_right_adds_nothing(
+    hass: HomeAssistant,
+    account: EaseeAccount,
+    administrator: Administrator,
+    entry: EvStreamsConfigEntry,
+) -> None:
+    """What the counter is taken to have shown at the full hour was told in an older session."""
+    first = this_hour() - 4 * HOUR
+    await forget_runs(hass)
+    sensor = entity_id(hass, SERIAL, SESSION)
+    await seed_sums(hass, sensor, [(first - HOUR, 2.5, 40.0), (first, 1.0, 41.0)])
+    for told in (
+        ((-40, 1.0004), (-20, 2.5)),
+        ((10, 0.0), (55, 0.9), (65, 1.1), (90, 3.0)),
+    ):
+        await tell(
+            hass,
+            account,
+            [measurement(first + at * MINUTE, 121, value) for at, value in told],
+        )
+    await queue_is_empty(administrator, account)
+    wait_only_for(entry, first + HOUR)
+    found = await imported(hass, entry, first)
+    assert {hour: found[hour] for hour in ("+0", "+1")} == {"+0": 41.0, "+1": 43.0}
