@@ -12,12 +12,13 @@ import warnings
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import ChannelAccessRefused
 import pytest
 
 from custom_components.ev_streams.providers import queues_form
 from custom_components.ev_streams.providers.easee import account as easee_account
 from custom_components.ev_streams.providers.easee.api import StreamDetails
-from custom_components.ev_streams.stream import amqp
+from custom_components.ev_streams.stream import amqp, queue_names
 from custom_components.ev_streams.stream.amqp import AmqpEndpoint, AmqpStream, probe
 from custom_components.ev_streams.stream.delivery import Delivery
 from custom_components.ev_streams.stream.errors import (
@@ -469,3 +470,28 @@ async def ends_at(endpoint: AmqpEndpoint, wait: int) -> bool:
     await wait_until(task.done, f"the end at wait {wait}")
     assert task.cancelled()
     return steps.is_over
+
+
+async def test_a_subscription_that_fails_after_the_end_is_nobodys_news(
+    endpoint: AmqpEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+    is_asked, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def refused(*_args: object, **_options: object) -> None:
+        is_asked.set()
+        await may_fail.wait()
+        raise ChannelAccessRefused("not yours")
+
+    monkeypatch.setattr(queue_names, "consume", refused)
+    stream = AmqpStream(endpoint, Taker(lambda delivery: delivery.ack()))
+    task = asyncio.create_task(stream.run(Observer()))
+    await is_asked.wait()
+    task.cancel()
+    loop.call_later(0.1, may_fail.set)
+    await asyncio.wait({task})
+    await asyncio.sleep(0.1)
+    assert task.cancelled()
+    assert complaints == []

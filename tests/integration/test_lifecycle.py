@@ -175,3 +175,23 @@ async def test_stopping_home_assistant_closes_the_stream(
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await hass.async_block_till_done()
     assert (await administrator.queue_state(account.queue)).consumers == 0
+
+
+async def test_stopping_in_the_middle_of_an_unload_acknowledges_what_is_kept(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    administrator: Administrator,
+) -> None:
+    """Home Assistant ends the stream once more, while that is settling."""
+    entry = await add_account(hass, cloud, account)
+    await queue_is_empty(administrator, account)
+    for power in range(20):
+        await account.publish(SERIAL, 120, float(power))
+    await wait_for_number(hass, SERIAL, "total_power", 19.0)
+    unloading = hass.async_create_task(hass.config_entries.async_unload(entry.entry_id))
+    await asyncio.sleep(0.001)
+    await hass.async_stop(force=True)
+    await asyncio.wait({unloading})
+    told = await administrator.queue_state(account.queue)
+    assert (told.ready, told.unacknowledged, told.consumers) == (0, 0, 0)

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import termios
+import threading
 import time
 from typing import Any
 
@@ -33,6 +34,7 @@ from custom_components.ev_streams.stream.mqtt_client import MqttEndpoint
 from custom_components.ev_streams.stream.supervisor import SourceState
 from custom_components.ev_streams.stream.tls import client_context
 from simulator.certificates import Authority
+from simulator.network import Link
 
 from .raw_broker import RawBroker, packet, published
 
@@ -503,3 +505,51 @@ async def test_segments_are_small_enough_for_the_vendors_network() -> None:
         (writer,) = broker.writers
         peer = writer.get_extra_info("socket")
         assert peer.getsockopt(6, 2) <= mqtt_client.LARGEST_SEGMENT
+
+
+async def test_what_was_given_up_during_its_handshake_does_not_log_in(
+    tmp_path: Any,
+) -> None:
+    """It would throw out the stream that came after it, whose client id is the same."""
+    authority = Authority()
+    context = tls_of(authority, tmp_path, wants_certificate=False)
+    trusting = client_context(None, read_authorities(authority.pem()))
+    async with (
+        RawBroker(context=context) as broker,
+        Link("127.0.0.1", broker.port) as link,
+    ):
+        link.cut()
+        stream = MqttStream(endpoint(link.port, ssl_context=trusting), Receiver())
+        task = asyncio.create_task(stream.run(Observer()))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.wait({task})
+        link.restore()
+        async with asyncio.timeout(PATIENCE):
+            await broker.ended.wait()
+        assert broker.logins == 0
+
+
+async def test_a_connection_that_fails_after_the_end_is_nobodys_news(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    complaints: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+    is_asked, may_fail = asyncio.Event(), threading.Event()
+
+    def unknown(*_args: Any, **_more: Any) -> None:
+        loop.call_soon_threadsafe(is_asked.set)
+        may_fail.wait(PATIENCE)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    stream = MqttStream(endpoint(1, host="broker.example.com"), Receiver())
+    task = asyncio.create_task(stream.run(Observer()))
+    await is_asked.wait()
+    task.cancel()
+    await asyncio.wait({task})
+    may_fail.set()
+    await loop.run_in_executor(None, time.sleep, 0.2)
+    assert task.cancelled()
+    assert complaints == []

@@ -127,12 +127,13 @@ class AmqpStream:
             tasks.append(asyncio.ensure_future(_return_of(connection, missing)))
         try:
             # Deliveries may be on their way before the answer to the subscription is.
-            await asyncio.shield(subscribing)
+            await asyncio.wait({subscribing})
+            subscribing.result()
             done, _ = await asyncio.wait(
                 {lost, *tasks}, return_when=asyncio.FIRST_COMPLETED
             )
         except asyncio.CancelledError:
-            await _bounded(self._finish(underlay, subscribing))
+            await _bounded(self._finish(underlay, subscribing), is_last=True)
             raise
         finally:
             for task in tasks:
@@ -417,7 +418,9 @@ async def _close_when_open(connecting: Awaitable[AbstractConnection]) -> None:
     await (await connecting).close()
 
 
-async def _bounded(work: Awaitable[object], patience: float | None = None) -> None:
+async def _bounded(
+    work: Awaitable[object], patience: float | None = None, *, is_last: bool = False
+) -> None:
     """Give the library its time to tidy up, but no more.
 
     On a dead line some of its calls wait for ever and outlast a cancellation;
@@ -425,7 +428,15 @@ async def _bounded(work: Awaitable[object], patience: float | None = None) -> No
     """
     task = asyncio.ensure_future(work)
     task.add_done_callback(_forget)
-    await asyncio.wait({task}, timeout=PATIENCE if patience is None else patience)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + (PATIENCE if patience is None else patience)
+    while not task.done() and (left := until - loop.time()) > 0:
+        try:
+            await asyncio.wait({task}, timeout=left)
+        except asyncio.CancelledError:
+            # Home Assistant may end an account that is being unloaded already.
+            if not is_last:
+                raise
     task.cancel()
 
 

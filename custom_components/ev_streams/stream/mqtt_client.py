@@ -50,6 +50,8 @@ class MqttClient(Client):
     """
 
     cause: OSError | None = None
+    # Set by whoever waits no more: a login after that would throw the next one out.
+    is_given_up = False
 
     @override
     def _create_socket_connection(self) -> socket.socket:
@@ -87,7 +89,11 @@ class MqttClient(Client):
         assert self._ssl_context is not None
         # Each step of it may take as long.
         tcp_sock.settimeout(CONNECT_TIMEOUT)
-        return self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
+        wrapped = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
+        if self.is_given_up:
+            wrapped.close()
+            raise ConnectionAbortedError("given up")
+        return wrapped
 
     @override
     def _sock_recv(self, bufsize: int) -> bytes:

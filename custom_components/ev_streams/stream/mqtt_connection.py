@@ -55,9 +55,12 @@ class MqttConnection:
         """Connect and log in; raises StreamError."""
         connecting = self._loop.run_in_executor(None, self._connect)
         try:
-            await asyncio.shield(connecting)
+            # Not shielded: Python reports the failure of a shielded future as nobody's.
+            await asyncio.wait({connecting})
+            connecting.result()
         except asyncio.CancelledError:
             # A thread cannot be interrupted: whatever comes of it is closed.
+            self._client.is_given_up = True
             connecting.add_done_callback(self._abandon)
             raise
         except (OSError, ValueError) as err:
