@@ -46,6 +46,13 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
         self._files: dict[str, bytes] = {}
         self._placeholders: dict[str, str] = {}
         self._trial: Trial
+        self._is_closed = False
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Take note that nobody waits for this any more."""
+        self._is_closed = True
 
     @staticmethod
     @callback
@@ -110,7 +117,14 @@ class EvStreamsConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _create(self, options: Mapping[str, Any]) -> ConfigFlowResult:
         """Make the entry, after what is kept apart from it."""
-        await self._secret_store().save(self._trial.secrets)
+        store = self._secret_store()
+        if not self._is_closed:
+            await store.save(self._trial.secrets)
+        if self._is_closed:
+            # Closed while it was tried or kept: no entry comes of it.
+            await store.remove()
+            await self._trial.undo()
+            raise AbortFlow("closed")
         report = self._trial.report
         return self.async_create_entry(
             title=self._free_title(self._trial),

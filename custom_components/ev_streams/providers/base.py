@@ -90,6 +90,10 @@ class Account(Protocol):
         """
 
 
+async def undo_nothing() -> None:
+    """Nothing was made elsewhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """What a live try of the form's data found, and what the entry is to keep of them.
@@ -97,7 +101,8 @@ class Trial:
     `account_id` is unique among the provider's accounts. The title names the
     account's device, so that nothing personal belongs into it. `secrets` are texts
     that have to be kept apart from the entry, such as a private key. `report` fills in
-    the provider's text of what was found, if there is one to be shown.
+    the provider's text of what was found, if there is one to be shown. `undo` takes
+    back what the try of a new account has made elsewhere, if no entry comes of it.
     """
 
     account_id: str
@@ -106,6 +111,7 @@ class Trial:
     devices: tuple[DeviceRecord, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     report: Mapping[str, str] | None = None
+    undo: Callable[[], Awaitable[None]] = undo_nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

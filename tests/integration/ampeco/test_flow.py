@@ -1,5 +1,6 @@
 """A tenant is set up, refused, asked for another token, changed."""
 
+import asyncio
 from http import HTTPStatus
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE
@@ -11,9 +12,11 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.ev_streams.const import DOMAIN
 from custom_components.ev_streams.coordinator import REFRESH_INTERVAL
+from custom_components.ev_streams.providers.ampeco.api import AmpecoClient
 from custom_components.ev_streams.providers.ampeco.notifications import (
     DEFAULT_NOTIFICATIONS,
 )
+from custom_components.ev_streams.webhooks import STREAMS
 from simulator.ampeco import AmpecoTenant
 
 from ..helpers import state, wait_for_question, wait_live, wait_until
@@ -133,6 +136,42 @@ async def test_a_tenant_that_takes_no_subscription_is_not_set_up(
     assert again["errors"] == {"base": "subscription_refused"}
     tried = [each.status for each in tenant.requests if each.method == "POST"]
     assert tried == [HTTPStatus.UNPROCESSABLE_ENTITY] * 2
+
+
+@pytest.mark.parametrize("closed", ["the dialog", "the browser"])
+async def test_a_form_that_is_closed_meanwhile_leaves_nothing(
+    hass: HomeAssistant,
+    tenant: AmpecoTenant,
+    monkeypatch: pytest.MonkeyPatch,
+    closed: str,
+) -> None:
+    """The tenant would call for ever, and every other form would make one more."""
+    subscribe = AmpecoClient.subscribe
+    is_made, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly(client: AmpecoClient, callback_url: str) -> str:
+        made = await subscribe(client, callback_url)
+        is_made.set()
+        await may_answer.wait()
+        return made
+
+    monkeypatch.setattr(AmpecoClient, "subscribe", slowly)
+    opened = await open_form(hass)
+    flow = hass.config_entries.flow
+    task = asyncio.create_task(flow.async_configure(opened["flow_id"], form(tenant)))
+    await is_made.wait()
+    assert len(tenant.subscriptions) == 1
+    if closed == "the dialog":
+        flow.async_abort(opened["flow_id"])
+    else:
+        # Home Assistant ends what a request is at with it.
+        task.cancel()
+    may_answer.set()
+    await asyncio.wait({task})
+    await wait_until(lambda: not tenant.subscriptions, "the end of the subscription")
+    await hass.async_block_till_done()
+    assert not hass.data[STREAMS]
+    assert not hass.config_entries.async_entries(DOMAIN)
 
 
 async def test_nobody_can_call_a_home_assistant_without_an_address(

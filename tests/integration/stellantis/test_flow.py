@@ -1,5 +1,6 @@
 """A partner account is added, repaired and changed; what is wrong is told where it is."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 import socket
 from typing import Any
@@ -16,7 +17,10 @@ import probatio
 import pytest
 
 from custom_components.ev_streams.const import DOMAIN
+from custom_components.ev_streams.providers.stellantis.flow import StellantisForm
 from custom_components.ev_streams.secret_store import SecretStore
+from custom_components.ev_streams.stream.mqtt import probe
+from custom_components.ev_streams.stream.mqtt_client import MqttEndpoint
 from simulator.certificates import Authority
 
 from ..helpers import state, wait_for_state, wait_live, wait_until
@@ -45,6 +49,35 @@ async def test_the_form_asks_for_what_a_partner_was_handed(hass: HomeAssistant) 
     # The production host of the vendor's page is doubtful: nobody's login goes there by default.
     assert fields["host"].default is probatio.UNDEFINED
     assert fields["port"].default() == 8886
+
+
+async def test_a_form_that_is_closed_meanwhile_keeps_no_key(
+    hass: HomeAssistant,
+    partner: Partner,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No entry would ever take the file with it."""
+    is_tried, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(endpoint: MqttEndpoint) -> None:
+        await probe(endpoint)
+        is_tried.set()
+        await may_end.wait()
+
+    monkeypatch.setattr(f"{StellantisForm.__module__}.probe", slowly)
+    opened = await open_form(hass)
+    flow = hass.config_entries.flow
+    filled = await partner.form()
+    task = asyncio.create_task(flow.async_configure(opened["flow_id"], filled))
+    await is_tried.wait()
+    flow.async_abort(opened["flow_id"])
+    may_end.set()
+    await asyncio.wait({task})
+    await hass.async_block_till_done()
+    assert not hass.config_entries.async_entries(DOMAIN)
+    assert "PRIVATE KEY" not in str(hass_storage)
+    assert not [name for name in hass_storage if name.startswith(f"{DOMAIN}.")]
 
 
 async def test_a_pair_of_files_is_enough(hass: HomeAssistant, partner: Partner) -> None:

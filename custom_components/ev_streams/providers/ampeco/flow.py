@@ -1,6 +1,8 @@
 """The form of an AMPECO tenant whose notifications come by webhook."""
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 import logging
 from typing import Any, Final, override
@@ -90,12 +92,18 @@ class WebhookForm(ProviderForm):
                 # The next try makes another: in the cloud this one would stay for ever.
                 await remove_webhook(hass, data[CONF_WEBHOOK_ID])
             raise
+        except asyncio.CancelledError:
+            if CONF_WEBHOOK_ID not in given.data:
+                # Whoever tried is gone, and the answer with the subscription's id too.
+                hass.async_create_task(_take_back(hass, data, url))
+            raise
         return Trial(
             # The id itself is as good as a password, and would end in ids of entities.
             account_id=sha256(data[CONF_WEBHOOK_ID].encode()).hexdigest()[:16],
             title=data[CONF_NAME].strip(),
             data=data,
             report={"url": url},
+            undo=partial(_take_back, hass, data, url),
         )
 
     @override
@@ -151,6 +159,20 @@ async def _subscribe(hass: HomeAssistant, data: dict[str, Any], url: str) -> Non
             await _unsubscribe(hass, before)
         except StreamError as err:
             _LOGGER.warning("The tenant of before may go on calling: %s", err)
+
+
+async def _take_back(hass: HomeAssistant, data: Mapping[str, Any], url: str) -> None:
+    """Leave nothing of a form of which no entry has come."""
+    try:
+        if data[CONF_TENANT_URL]:
+            client = _client(hass, data)
+            for each in await client.subscriptions():
+                if each.callback_url == url:
+                    await client.unsubscribe(each.subscription_id)
+    except StreamError as err:
+        _LOGGER.warning("The tenant may go on calling: %s", err)
+    finally:
+        await remove_webhook(hass, data[CONF_WEBHOOK_ID])
 
 
 async def _unsubscribe(hass: HomeAssistant, data: Mapping[str, Any]) -> None:
