@@ -1,5 +1,6 @@
 """EV Streams: push-only event streams of chargers and cars."""
 
+import asyncio
 import logging
 
 from homeassistant.config_entries import ConfigEntryState
@@ -12,18 +13,22 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_PROVIDER, DOMAIN
 from .coordinator import EvStreamsConfigEntry, EvStreamsCoordinator
+from .model import DeviceRecord
 from .providers import PROVIDERS
+from .providers.base import Account
 from .secret_store import SecretStore
 from .services import async_setup_services
 from .storage import store_path
 from .store import remove_files
-from .stream.errors import AccountRefusedError, StreamError
+from .stream.errors import AccountRefusedError, ConnectionFailedError, StreamError
 from .subentries import reload_on_change
 from .webhooks import register_webhooks
 
 _LOGGER = logging.getLogger(__name__)
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+# Home Assistant's start waits for it, and so does who wants to remove the entry.
+SETUP_PATIENCE = 30.0
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 
@@ -41,8 +46,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
     provider = PROVIDERS[entry.data[CONF_PROVIDER]]
     account = provider.create_account(hass, entry)
     try:
-        await account.start()
-        devices = await account.inventory()
+        devices = await _asked(account)
     except AccountRefusedError as err:
         raise ConfigEntryAuthFailed(
             translation_domain=DOMAIN, translation_key=err.form_error
@@ -63,6 +67,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: EvStreamsConfigEntry) ->
 
     _end_with_home_assistant(hass, entry)
     return True
+
+
+async def _asked(account: Account) -> list[DeviceRecord]:
+    """Check the account and return its devices; raises StreamError."""
+    try:
+        async with asyncio.timeout(SETUP_PATIENCE):
+            await account.start()
+            return await account.inventory()
+    except TimeoutError as err:
+        raise ConnectionFailedError("no answer in time") from err
 
 
 def _end_with_home_assistant(hass: HomeAssistant, entry: EvStreamsConfigEntry) -> None:

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components import ev_streams
 from custom_components.ev_streams.const import DOMAIN
 from simulator.easee import EaseeAccount, EaseeCloud
 from simulator.rabbitmq import Administrator
@@ -41,6 +42,26 @@ async def test_setup_waits_for_the_api(
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=1))
     await wait_until(lambda: entry.state is ConfigEntryState.LOADED, "the setup")
     await wait_live(hass, entry)
+
+
+async def test_setup_keeps_nobody_waiting_for_an_api_that_asks_for_patience(
+    hass: HomeAssistant,
+    cloud: EaseeCloud,
+    account: EaseeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Home Assistant comes back to it by itself."""
+    entry = await add_account(hass, cloud, account)
+    await hass.config_entries.async_unload(entry.entry_id)
+    monkeypatch.setattr(ev_streams, "SETUP_PATIENCE", 0.5)
+    cloud.fail_next(
+        "/api/accounts/login", status=429, headers={"Retry-After": "30"}, times=9
+    )
+    async with asyncio.timeout(20):
+        await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason is not None
+    assert "no answer in time" in entry.reason
 
 
 async def test_setup_asks_for_a_password_that_is_refused(
