@@ -9,9 +9,9 @@ from custom_components.ev_streams.series import HOUR, Counted
 from custom_components.ev_streams.sums import (
     counted_at,
     first_sum,
-    last_stale,
     placed,
     raised,
+    stale,
     with_rows,
 )
 
@@ -129,9 +129,8 @@ def test_rows_made_before_the_sensor_heard_are_written_as_well() -> None:
         # What it shows between two readings is no more than the first of them.
         NINE + 2 * HOUR: row(NINE + 2 * HOUR, 46.0, 106.0),
     }
-    last = last_stale(meter, -60.0, NINE, present, SLACK)
-    assert last == NINE + HOUR
-    assert last_stale(meter, -60.0, last, present, SLACK) == last
+    assert stale(meter, -60.0, NINE, present, SLACK) == [NINE + HOUR]
+    assert stale(meter, -60.0, NINE + HOUR, present, SLACK) == []
 
 
 def test_rows_made_before_the_sensor_heard_may_follow_hours_without_any() -> None:
@@ -142,7 +141,19 @@ def test_rows_made_before_the_sensor_heard_may_follow_hours_without_any() -> Non
         NINE + 5 * HOUR: row(NINE + 5 * HOUR, 40.0, 100.0),
         NINE + 6 * HOUR: row(NINE + 6 * HOUR, 46.0, 106.0),
     }
-    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE + 5 * HOUR
+    late = [NINE + 3 * HOUR, NINE + 5 * HOUR]
+    assert stale(meter, -60.0, NINE, present, SLACK) == late
+
+
+def test_a_row_made_before_the_sensor_heard_may_follow_one_that_was_put_right() -> None:
+    """The replay went on while the full hour passed."""
+    meter = Counted([(at(0), 100.0), (at(55), 106.0)])
+    present = {
+        NINE: row(NINE, 46.0, 106.0),
+        NINE + HOUR: row(NINE + HOUR, 46.0, 106.0),
+        NINE + 2 * HOUR: row(NINE + 2 * HOUR, 43.0, 103.0),
+    }
+    assert stale(meter, -60.0, NINE, present, SLACK) == [NINE + 2 * HOUR]
 
 
 def test_what_was_shown_is_not_taken_back() -> None:
@@ -181,17 +192,6 @@ def test_a_row_that_readings_contradict_is_left_out() -> None:
     ]
 
 
-def test_a_row_may_show_what_is_left_of_a_session_before_all_readings() -> None:
-    """Where there is a counter of each session; a meter that never begins anew lagged."""
-    before = row(NINE, 40.0, 9.0)
-    pairs = [(at(30), 0.0), (at(120), 6.0)]
-    for begins_anew, total in ((True, 46.0), (False, 37.0)):
-        meter, base = placed(pairs, NINE + HOUR, before, SLACK, begins_anew=begins_anew)
-        reached = meter.at(at(120))
-        assert reached is not None
-        assert base + reached[1] == total
-
-
 def test_rows_of_a_meter_with_resets_are_not_believed() -> None:
     pairs = [(at(30), 9.0), (at(270), 1.0)]
     present = {
@@ -214,7 +214,7 @@ def test_a_row_that_lacks_what_was_measured_within_its_hour_is_written_as_well()
         NINE + HOUR: row(NINE + HOUR, 49.0, 109.0),
         NINE + 2 * HOUR: row(NINE + 2 * HOUR, 55.0, 115.0),
     }
-    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE + HOUR
+    assert stale(meter, -60.0, NINE, present, SLACK) == [NINE + HOUR]
 
 
 def test_what_is_told_in_the_last_minutes_of_an_hour_may_show_in_the_next() -> None:
@@ -223,4 +223,4 @@ def test_what_is_told_in_the_last_minutes_of_an_hour_may_show_in_the_next() -> N
         NINE: row(NINE, 46.0, 106.0),
         NINE + HOUR: row(NINE + HOUR, 46.0, 106.0),
     }
-    assert last_stale(meter, -60.0, NINE, present, SLACK) == NINE
+    assert stale(meter, -60.0, NINE, present, SLACK) == []

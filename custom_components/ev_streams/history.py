@@ -33,7 +33,7 @@ from .model import Point
 from .providers.base import EvStreamsSensorDescription, Provider
 from .rows import RowImport
 from .series import Pair
-from .store import LATE_HOUR_MARGIN, Store
+from .store import Store
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ SETTLE: Final = 2.0
 # An hour is finished once the recorder is that far beyond it and it is still right.
 SEEN_AFTER: Final = timedelta(hours=2)
 GIVE_UP_AFTER: Final = timedelta(days=7)
+# A session's counter needs the register from which it went on, and a row may show what
+# was left of a session before. What of it is not kept any more is done without.
+LOOK_BACK: Final = timedelta(days=1)
 
 
 def summed(description: EvStreamsSensorDescription) -> bool:
@@ -195,8 +198,7 @@ class History:
 
     async def _import(self, device_id: str, hours: list[datetime]) -> bool:
         """Write the rows that are missing or wrong; True where there was nothing to do."""
-        # A session's counter needs the register from which it went on.
-        points = await self._store.points(device_id, hours[0] - LATE_HOUR_MARGIN)
+        points = await self._store.points(device_id, hours[0] - LOOK_BACK)
         is_right = True
         for description in self._provider.sensors:
             if description.state_class is None:

@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from .longterm import FIVE_MINUTES, LongTermStatistics, settled
 from .series import HOUR, Counted, Held, Pair
-from .sums import counted_at, first_sum, last_stale, placed, raised, with_rows
+from .sums import counted_at, first_sum, placed, raised, stale, with_rows
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,15 +84,7 @@ class RowImport:
         """
         slack = SUM_TOLERANCE * scale
         before, end = hours[0] - HOUR, hours[-1] + HOUR
-        place = partial(
-            self._place,
-            statistics,
-            pairs,
-            hours,
-            slack,
-            shown,
-            begins_anew=heard is not None,
-        )
+        place = partial(self._place, statistics, pairs, hours, slack, shown)
         since = end
         if heard is not None:
             since = max(end, heard + SHOWN_AFTER - FIVE_MINUTES)
@@ -106,24 +98,21 @@ class RowImport:
             meter, base, present = await place()
             gap = await look(meter, base)
         is_joined = gap is not None and abs(gap[1]) <= slack
-        last = hours[-1]
+        wanted = [*_hours(before if before in present else hours[0], hours[-1])]
         most = inf
         if is_joined:
-            last = last_stale(meter, base, last, present, slack)
+            also = stale(meter, base, hours[-1], present, slack)
+            last = also[-1] if also else hours[-1]
+            after = _hours(end, last)
+            wanted += [each for each in after if each in also or each not in present]
             # What lies between two readings is a guess, the row that follows is not.
             most = first_sum(present, last + HOUR)
-        rows: list[StatisticData] = []
-        for hour in _hours(before, last):
-            found = meter.at(hour + HOUR)
-            if found is None or (hour == before and hour not in present):
-                continue
-            shown, counted = found
-            above = max(0.0, base + counted - most)
-            row = StatisticData(
-                start=hour, state=shown - above, sum=base + counted - above
-            )
-            if not _agree(present.get(hour), row, ("sum",), slack):
-                rows.append(row)
+        rows = [
+            row
+            for hour in wanted
+            if (row := _sum_of(meter, base, hour, most)) is not None
+            and not _agree(present.get(hour), row, ("sum",), slack)
+        ]
         return self._write(statistics, rows) and is_joined
 
     async def _place(
@@ -133,8 +122,6 @@ class RowImport:
         hours: list[datetime],
         slack: float,
         shown: float | None,
-        *,
-        begins_anew: bool,
     ) -> tuple[Counted, float, Mapping[datetime, StatisticsRow]]:
         """Return the meter, what its count is to be raised by, and the rows there are."""
         before, end = hours[0] - HOUR, hours[-1] + HOUR
@@ -146,10 +133,7 @@ class RowImport:
         pairs = await self._hass.async_add_executor_job(
             with_rows, pairs, meanwhile, slack
         )
-        meter, base = placed(
-            pairs, hours[0], last_right, slack, begins_anew=begins_anew
-        )
-        return meter, base, present
+        return *placed(pairs, hours[0], last_right, slack), present
 
     async def _gap(
         self,
@@ -188,6 +172,18 @@ class RowImport:
             self.written += len(rows)
             statistics.write(rows)
         return not rows
+
+
+def _sum_of(
+    meter: Counted, base: float, hour: datetime, most: float
+) -> StatisticData | None:
+    """Return the row of an hour, with a sum of `most` at the most; None before all readings."""
+    found = meter.at(hour + HOUR)
+    if found is None:
+        return None
+    shown, counted = found
+    above = max(0.0, base + counted - most)
+    return StatisticData(start=hour, state=shown - above, sum=base + counted - above)
 
 
 def _agree(

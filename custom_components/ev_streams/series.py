@@ -88,21 +88,8 @@ class Counted:
         session comes close to any value. None where the meter began anew and nothing
         tells on which side of it the value belongs.
         """
-        return self._found(shown, time, within) if self.has_resets else 0.0
-
-    def is_before_all(self, shown: float, time: datetime, within: float) -> bool:
-        """Whether the value, shown at the time, is of a session before all the readings.
-
-        None of them showed it, and it is more than they say of the time.
-        """
-        then = self.at(time)
-        return (
-            then is not None
-            and then[0] < RESET_BELOW * shown
-            and self._found(shown, time, within) is None
-        )
-
-    def _found(self, shown: float, time: datetime, within: float) -> float | None:
+        if not self.has_resets:
+            return 0.0
         then = self.at(time)
         if then is not None and abs(then[0] - shown) <= within:
             return then[1] - then[0]

@@ -20,17 +20,11 @@ SILENCE: Final = timedelta(days=1)
 
 
 def placed(
-    pairs: list[Pair],
-    begin: datetime,
-    before: StatisticsRow | None,
-    slack: float,
-    *,
-    begins_anew: bool = False,
+    pairs: list[Pair], begin: datetime, before: StatisticsRow | None, slack: float
 ) -> tuple[Counted, float]:
     """Return the meter, and what its count is to be raised by to fit to the row before.
 
-    That may show what was left of an older session, where the meter `begins_anew` with
-    each. Without any, the sums begin at 0: Home Assistant takes the first sum there is
+    Without any, the sums begin at 0: Home Assistant takes the first sum there is
     for what flowed in that hour. Rows that follow are raised accordingly.
     """
     if before is None or (total := before.get("sum")) is None:
@@ -42,8 +36,6 @@ def placed(
     if state is not None and end < pairs[0][0]:
         pairs = [(end, state), *pairs]
     meter = Counted(pairs)
-    if begins_anew and state is not None and meter.is_before_all(state, end, slack):
-        meter = Counted([(pairs[0][0], state), *pairs])
     shown = counted_at(meter, before, end, slack)
     if shown is None:
         _, shown = meter.at(end) or pairs[0]
@@ -68,26 +60,27 @@ def raised(
     return [(end, least), *after]
 
 
-def last_stale(
+def stale(
     meter: Counted,
     base: float,
     last: datetime,
     present: Mapping[datetime, StatisticsRow],
     slack: float,
-) -> datetime:
-    """Return the last hour from `last` on whose row is to be written as well.
+) -> list[datetime]:
+    """Return the hours after `last`, in order, whose rows are to be written as well.
 
     A row that was made before the sensor heard of what had been measured before it
-    ended would show that energy as taken back, or in the hour after. Between it and `last` there may be hours
-    without any row: nobody was there to make one.
+    ended would show that energy as taken back, or in the hour after. Before such a row
+    there may be hours without any, as nobody was there to make one, and rows that are
+    right, as they were written before it was made.
     """
+    found: list[datetime] = []
     for hour in sorted(each for each in present if each > last):
         told = meter.told(hour + HOUR - LATE_AFTER)
         shown = present[hour].get("sum") or 0.0
-        if told is None or shown >= base + told - slack:
-            break
-        last = hour
-    return last
+        if told is not None and shown < base + told - slack:
+            found.append(hour)
+    return found
 
 
 def first_sum(present: Mapping[datetime, StatisticsRow], start: datetime) -> float:
