@@ -93,7 +93,7 @@ kafka_tools_present() { java_accepted && have mvn; }
 
 write_kafka_pom() {
   cat >"$1/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>ev_streams</groupId>
   <artifactId>kafka</artifactId>
