@@ -98,6 +98,7 @@ class CancelledAt:
                 waited.add_done_callback(lambda _: self._cancel(task))
             try:
                 yield waited
+            # Whatever it is, it is the work that has to deal with it.
             except BaseException as err:  # noqa: BLE001
                 go_on = partial(self._work.throw, err)
             else:

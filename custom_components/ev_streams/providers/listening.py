@@ -28,5 +28,6 @@ class ListeningAccount:
         return {}
 
     async def send(self, device_id: str, message: OutgoingMessage) -> int:
-        """Nothing can be sent: nobody asks for this."""
+        """Nothing can be sent."""
+        # Asked only of providers that say they can send.
         raise NotImplementedError

@@ -26,7 +26,7 @@ from ...webhooks import listen, register_webhook, remove_webhook, webhook_url
 from ..base import Given, ProviderForm, Trial
 from .account import WebhookAccount
 from .api import AmpecoClient, TokenRefusedError, tenant_address
-from .subscribing import Subscriber, subscribed, subscribed_anew
+from .subscribing import Subscriber, calling, subscribed, subscribed_anew
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -166,9 +166,8 @@ async def _take_back(hass: HomeAssistant, data: Mapping[str, Any], url: str) -> 
     try:
         if data[CONF_TENANT_URL]:
             client = _client(hass, data)
-            for each in await client.subscriptions():
-                if each.callback_url == url:
-                    await client.unsubscribe(each.subscription_id)
+            for each in await calling(client, url):
+                await client.unsubscribe(each)
     except StreamError as err:
         _LOGGER.warning("The tenant may go on calling: %s", err)
     finally:

@@ -28,7 +28,7 @@ async def subscribed(
     One that calls it already is found where its id got lost.
     """
     if subscription_id is None:
-        found = await _calling(client, url)
+        found = await calling(client, url)
         subscription_id = found[0] if found else None
     if subscription_id is None or not await client.update(subscription_id, url):
         return await client.subscribe(url)
@@ -43,7 +43,7 @@ async def subscribed_anew(
     Inferred from the vendor's words: calls are signed with the token that made their
     subscription, so that one made with another token is of no use any more.
     """
-    old = {*await _calling(client, url), *filter(None, (subscription_id,))}
+    old = {*await calling(client, url), *filter(None, (subscription_id,))}
     # The new one first: where that fails, the old one has to stay.
     new = await client.subscribe(url)
     for each in old - {new}:
@@ -51,7 +51,8 @@ async def subscribed_anew(
     return new
 
 
-async def _calling(client: AmpecoClient, url: str) -> list[str]:
+async def calling(client: AmpecoClient, url: str) -> list[str]:
+    """Return the ids of the subscriptions that call the address; raises StreamError."""
     found = await client.subscriptions()
     return [each.subscription_id for each in found if each.callback_url == url]
 
