@@ -1,6 +1,6 @@
-"""A real broker as a process: on free ports of loopback, and it ends with its parent."""
+"""A real broker as a process that ends with its parent."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 import contextlib
 import os
@@ -9,95 +9,43 @@ import re
 import signal
 import subprocess
 import time
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, override
 
+from .broker import Broker
 from .certificates import Authority
-from .ports import HOST, BrokerError, free_ports
+from .ports import BrokerError
 
 # Its standard input ends with its parent, by whatever death; the broker goes with it.
 _GUARD = '"$@" >>"$0" 2>&1 & echo $!; cat >/dev/null; kill -KILL $! 2>/dev/null'
 _STOP_TIMEOUT = 15.0
 
 
-class BrokerProcess(ABC):
-    """A broker in a directory of its own, whose ports outlive `stop` and `start`.
+class BrokerProcess(Broker):
+    """A broker that runs in the foreground and tells in its log how it is."""
 
-    Methods block and may be called from a thread.
-    """
-
-    host = HOST
-    # What it is called, what its ports are for, and its own word that it runs.
-    name: ClassVar[str]
-    listeners: ClassVar[tuple[str, ...]]
+    taken = "Address already in use"
+    # Its own word that it runs.
     running: ClassVar[re.Pattern[str]]
     start_timeout: ClassVar[float]
 
     def __init__(self, directory: Path, authority: Authority) -> None:
         """`authority` signs the broker's certificate."""
-        self.directory = directory.resolve()
+        super().__init__(directory)
         self.authority = authority
-        self._ports: dict[str, int] | None = None
         self._guard: subprocess.Popen[str] | None = None
         self._pid: int | None = None
-
-    @staticmethod
-    @abstractmethod
-    def available() -> str | None:
-        """None when a broker can be started, otherwise one line on what is missing."""
-
-    @abstractmethod
-    def _write_configuration(self) -> None:
-        """Write what the broker is started with, once its ports are known."""
 
     @abstractmethod
     def _command(self) -> Sequence[str]:
         """Return the command that runs the broker in the foreground."""
 
     @property
-    def ca_file(self) -> Path:
-        """PEM of the authority that signed the broker's certificate."""
-        return self.directory / "ca.pem"
-
-    @property
     def pid(self) -> int | None:
         """The process id of the broker while it runs."""
         return self._pid
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start the broker and wait until it accepts connections."""
-        if missing := self.available():
-            raise BrokerError(missing)
-        if self._ports is not None:
-            self._start_process()
-            return
-        for attempt in range(3):
-            ports = free_ports(len(self.listeners))
-            self._ports = dict(zip(self.listeners, ports, strict=True))
-            self._write_configuration()
-            try:
-                self._start_process()
-            except BrokerError as error:
-                if attempt == 2 or "Address already in use" not in str(error):
-                    raise
-                # Somebody else was quicker to take one of the ports.
-                continue
-            return
-
+    @override
     def stop(self) -> None:
-        """Stop the broker in an orderly way; nothing of it is left running."""
         if self._pid is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -119,11 +67,6 @@ class BrokerProcess(ABC):
         self.stop()
         self.start()
 
-    def _port_of(self, listener: str) -> int:
-        if self._ports is None:
-            raise BrokerError(f"{self.name} has not been started yet")
-        return self._ports[listener]
-
     @property
     def _log(self) -> Path:
         return self.directory / "broker.log"
@@ -133,6 +76,7 @@ class BrokerProcess(ABC):
             return ""
         return self._log.read_bytes()[offset:].decode(errors="replace")
 
+    @override
     def _start_process(self) -> None:
         offset = self._log.stat().st_size if self._log.exists() else 0
         self._guard = subprocess.Popen(

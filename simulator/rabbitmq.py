@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 import secrets
 import shutil
-from types import TracebackType
-from typing import Self
+from typing import override
 
 from .administrator import Administrator, QueueState
+from .broker import Broker
 from .certificates import write_server_certificate
 from .erlang import ErlangNode, NodeError, binary
-from .ports import HOST, BrokerError, free_ports
+from .ports import HOST, BrokerError
 
 __all__ = ["Administrator", "QueueState", "RabbitMQ"]
 
@@ -29,7 +29,7 @@ _START_TIMEOUT = 120
 _WITHOUT_EPMD = "catch supervisor:terminate_child(rabbit_sup, rabbit_epmd_monitor_sup)"
 
 
-class RabbitMQ:
+class RabbitMQ(Broker):
     """A private RabbitMQ server on loopback, on free ports, in a directory of its own.
 
     Ports and durable state outlive `stop` and `start`. The server halts when its parent
@@ -37,20 +37,20 @@ class RabbitMQ:
     asynchronous half.
     """
 
-    host = HOST
+    name = "RabbitMQ"
+    listeners = ("amqp", "amqps")
+    taken = "eaddrinuse"
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory.resolve()
+        super().__init__(directory)
         self.administrator_name = "administrator"
         self.administrator_password = secrets.token_hex(16)
-        self._port: int | None = None
-        self._tls_port: int | None = None
         self._node: ErlangNode | None = None
         self._started = False
 
     @staticmethod
+    @override
     def available() -> str | None:
-        """None when a server can be started, otherwise one line on what is missing."""
         if not any(program.exists() for program in _PROGRAMS):
             return "RabbitMQ is not installed (Debian and Homebrew: package rabbitmq)"
         if shutil.which("erl") is None:
@@ -60,62 +60,23 @@ class RabbitMQ:
     @property
     def port(self) -> int:
         """The port of plain AMQP."""
-        if self._port is None:
-            raise BrokerError("RabbitMQ has not been started yet")
-        return self._port
+        return self._port_of("amqp")
 
     @property
     def tls_port(self) -> int:
         """The port of AMQP over TLS, certified for localhost and 127.0.0.1."""
-        if self._tls_port is None:
-            raise BrokerError("RabbitMQ has not been started yet")
-        return self._tls_port
-
-    @property
-    def ca_file(self) -> Path:
-        """PEM of the authority that signed the server's certificate."""
-        return self.directory / "ca.pem"
+        return self._port_of("amqps")
 
     @property
     def pid(self) -> int | None:
         """The process id of the server while it runs."""
         return None if self._node is None else self._node.pid
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def administrator(self, virtual_host: str = "/") -> Administrator:
         """An asynchronous context manager bound to the running event loop."""
         return Administrator(self, virtual_host)
 
-    def start(self) -> None:
-        """Start the server and wait until it accepts connections."""
-        if missing := self.available():
-            raise BrokerError(missing)
-        if self._port is not None:
-            self._start_node()
-            return
-        for attempt in range(3):
-            self._port, self._tls_port = free_ports(2)
-            self._write_configuration()
-            try:
-                self._start_node()
-            except BrokerError:
-                if attempt == 2 or "eaddrinuse" not in self._log_tail():
-                    raise
-                # Somebody else was quicker to take one of the ports.
-                continue
-            return
-
+    @override
     def stop(self) -> None:
         """Stop the server in an orderly way; nothing of it is left running.
 
@@ -150,7 +111,8 @@ class RabbitMQ:
         except NodeError as error:
             raise BrokerError(f"RabbitMQ refused: {error}") from error
 
-    def _start_node(self) -> None:
+    @override
+    def _start_process(self) -> None:
         program = next(program for program in _PROGRAMS if program.exists())
         node = ErlangNode(program, self._environment(), self.directory / "errors.log")
         self._node = node
@@ -189,6 +151,7 @@ class RabbitMQ:
             "RABBITMQ_ALLOW_INPUT": "1",
         }
 
+    @override
     def _write_configuration(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ca_file, certificate_file, key_file = write_server_certificate(self.directory)

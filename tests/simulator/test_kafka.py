@@ -12,7 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import AuthorizationError
 import pytest
 
-from simulator import broker_process as module
+from simulator import broker as module
 from simulator.kafka import Kafka
 from simulator.kafka_administrator import KafkaAdministrator
 from simulator.ports import HOST, BrokerError, free_ports

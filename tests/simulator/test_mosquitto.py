@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from simulator import broker_process as module
+from simulator import broker as module
 from simulator.mosquitto import Mosquitto
 from simulator.mqtt_client import MqttClient
 from simulator.ports import HOST, BrokerError, free_ports
